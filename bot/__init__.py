@@ -1,0 +1,1 @@
+"""The owner's console in Telegram: no rules, no storage."""

@@ -1,0 +1,1 @@
+"""The clockwork: periodic jobs that hold no truth."""
