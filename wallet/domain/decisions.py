@@ -1,0 +1,67 @@
+"""What a rule answers: allow with a tier, or deny; always with rule and reason."""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from wallet.domain.tiers import Tier
+from wallet.errors import Code
+
+
+class RuleType(StrEnum):
+    SPENDING_LIMIT = "SPENDING_LIMIT"
+    CUMULATIVE_LIMIT = "CUMULATIVE_LIMIT"
+    WHITELIST = "WHITELIST"
+    TIME_RESTRICTION = "TIME_RESTRICTION"
+    RATE_LIMIT = "RATE_LIMIT"
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What a denied agent needs to know to ask for something that passes. Amounts in base units."""
+
+    limit: int | None = None
+    used: int | None = None
+    resets_at: int | None = None  # epoch ms
+    smallest_passing: str | None = None  # one sentence: the smallest change that would pass
+    owner_can_help: bool = True
+
+    @property
+    def remaining(self) -> int | None:
+        if self.limit is None or self.used is None:
+            return None
+        return max(0, self.limit - self.used)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """``tier`` is None for a denial. Seconds are set where the tier waits."""
+
+    tier: Tier | None
+    reason: str
+    rule: RuleType | None = None
+    rule_id: str | None = None
+    code: Code = Code.POLICY_DENIED
+    delay_seconds: int | None = None
+    approval_seconds: int | None = None
+    explanation: Explanation = Explanation()
+
+    @property
+    def is_denied(self) -> bool:
+        return self.tier is None
+
+    @property
+    def strictness(self) -> int:
+        return 99 if self.tier is None else self.tier.strictness
+
+    def by(self, rule_id: str) -> "Decision":
+        return replace(self, rule_id=rule_id)
+
+
+def allow(tier: Tier, reason: str, rule: RuleType) -> Decision:
+    return Decision(tier, reason, rule)
+
+
+def deny(
+    reason: str, rule: RuleType | None, code: Code, explanation: Explanation | None = None
+) -> Decision:
+    return Decision(None, reason, rule, code=code, explanation=explanation or Explanation())

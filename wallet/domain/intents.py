@@ -1,0 +1,88 @@
+"""What an agent may ask for, and the one canonical spelling of it that is hashed, stored and approved."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from wallet.domain.money import Asset
+
+REQUEST_VERSION = 1
+MEMO_MAX_BYTES = 256
+
+
+class IntentType(StrEnum):
+    TRANSFER = "TRANSFER"
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Pay ``amount`` base units of ``asset`` to ``to`` (already validated and normalised)."""
+
+    wallet_id: str
+    asset: Asset
+    to: str
+    amount: int
+    memo: str | None = None
+
+    type = IntentType.TRANSFER
+
+    def canonical(self) -> str:
+        """The request as canonical JSON: sorted keys, compact, ASCII, only strings, ints and null."""
+        return canonical_json(
+            {
+                "v": REQUEST_VERSION,
+                "walletId": self.wallet_id,
+                "network": self.asset.network,
+                "type": self.type.value,
+                "to": self.to,
+                "amount": str(self.amount),
+                "asset": self.asset.key,
+                "memo": self.memo,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What the approved digest covers besides the request. ``loss_bound`` is None for transfers."""
+
+    wallet_address: str
+    chain_identity: str
+    asset_address: str | None
+    decimals: int
+    fee_ceiling: int
+    loss_bound: int | None = None
+
+    def canonical(self) -> str:
+        return canonical_json(
+            {
+                "walletAddress": self.wallet_address,
+                "chainIdentity": self.chain_identity,
+                "assetAddress": self.asset_address,
+                "decimals": self.decimals,
+                "feeCeiling": str(self.fee_ceiling),
+                "lossBound": None if self.loss_bound is None else str(self.loss_bound),
+            }
+        )
+
+
+def canonical_json(value: Mapping[str, str | int | None]) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def request_hash(canonical: str) -> str:
+    """The key of idempotency: equal for equal requests, hex SHA-256."""
+    return hashlib.sha256(b"waiaas/request/1\0" + canonical.encode("ascii")).hexdigest()
+
+
+def approval_digest(transaction_id: str, hashed_request: str, bounds: Bounds) -> str:
+    """What a card shows, a button carries and a permit names: hex SHA-256 over exactly what will be paid."""
+    text = f"{transaction_id}\0{hashed_request}\0{bounds.canonical()}"
+    return hashlib.sha256(b"waiaas/transaction/1\0" + text.encode("ascii")).hexdigest()
+
+
+def fingerprint(digest: str) -> str:
+    """The first eight hex digits in two groups, for a person to compare."""
+    return f"{digest[:4]} {digest[4:8]}"

@@ -1,0 +1,94 @@
+"""A policy: the rules that apply to one wallet. The strictest decision wins, and nothing means no."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from wallet.domain.decisions import Decision, Explanation, RuleType, deny
+from wallet.domain.intents import Transfer
+from wallet.domain.rules import Context, Rule
+from wallet.domain.tiers import Tier
+from wallet.errors import Code
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedRule:
+    """A rule as stored. ``wallet_id`` is None for a rule over every wallet."""
+
+    id: str
+    wallet_id: str | None
+    version: int
+    rule: Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Global and wallet rules together; each judges alone, so merging can only tighten."""
+
+    rules: Sequence[AppliedRule]
+
+    @property
+    def version(self) -> int:
+        return max((applied.version for applied in self.rules), default=0)
+
+    @property
+    def window_ms(self) -> int:
+        """How far back any rule looks."""
+        return max((applied.rule.window_ms for applied in self.rules), default=0)
+
+    def judge(self, intent: Transfer, fee: int, context: Context) -> Decision:
+        """The strictest decision of all rules; denied when no rule grants the asset a tier."""
+        decisions = [
+            decision.by(applied.id)
+            for applied in self.rules
+            if (decision := _judge(applied, intent, fee, context)) is not None
+        ]
+        if not any(d.rule is RuleType.SPENDING_LIMIT for d in decisions):
+            decisions.append(_nothing_grants(intent, empty=not self.rules))
+        strictest = max(decisions, key=lambda decision: decision.strictness)
+        return _without_owner(_with_waits(strictest, decisions), context)
+
+
+def _judge(applied: AppliedRule, intent: Transfer, fee: int, context: Context) -> Decision | None:
+    try:
+        return applied.rule.judge(intent, fee, context)
+    except Exception as error:  # noqa: BLE001 - a rule that fails must not turn into a yes
+        return deny(
+            f"the rule failed ({type(error).__name__})", applied.rule.type, Code.POLICY_ERROR
+        )
+
+
+def _nothing_grants(intent: Transfer, *, empty: bool) -> Decision:
+    reason = (
+        "no rule is set for this wallet"
+        if empty
+        else f"no spending limit names {intent.asset.key}"
+    )
+    return deny(
+        reason,
+        RuleType.SPENDING_LIMIT,
+        Code.POLICY_DENIED,
+        Explanation(smallest_passing="The owner sets a spending limit for this asset."),
+    )
+
+
+def _with_waits(strictest: Decision, decisions: Sequence[Decision]) -> Decision:
+    """The longest delay and the shortest approval time among the rules that ask for the same tier."""
+    same = [d for d in decisions if d.tier is strictest.tier]
+    return replace(
+        strictest,
+        delay_seconds=max((d.delay_seconds for d in same if d.delay_seconds), default=None),
+        approval_seconds=min(
+            (d.approval_seconds for d in same if d.approval_seconds), default=None
+        ),
+    )
+
+
+def _without_owner(decision: Decision, context: Context) -> Decision:
+    if context.owner_paired or decision.tier in (None, Tier.INSTANT):
+        return decision
+    return deny(
+        "no owner is paired, so nothing above INSTANT can leave",
+        decision.rule,
+        Code.OWNER_NOT_CONNECTED,
+        Explanation(smallest_passing="Pair an owner, or ask for an INSTANT amount."),
+    )

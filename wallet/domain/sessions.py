@@ -1,0 +1,109 @@
+"""What an agent program holds: a session with mandatory limits, and what makes it usable."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from wallet.errors import AuthError, Code, RefusedError
+
+TTL_MIN_SECONDS = 300
+TTL_MAX_SECONDS = 604_800
+ABSOLUTE_LIFETIME_SECONDS = 2_592_000
+TOKEN_PREFIX = "wai_sess_"  # noqa: S105 - public prefix, for secret scanners
+RENEWED_TOKEN_GRACE_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """The most a session may ever spend (per asset key, base units) and ask (count). Never unlimited."""
+
+    amounts: Mapping[str, int]
+    max_transactions: int
+    max_renewals: int
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session row. Times in epoch milliseconds; ``spent`` counts amounts and fees that left."""
+
+    id: str
+    wallet_id: str
+    name: str
+    source: str
+    limits: SessionLimits
+    ttl_seconds: int
+    created_at: int
+    expires_at: int
+    absolute_expires_at: int
+    token_hash: str | None = None
+    previous_token_hash: str | None = None  # lives until the new token is first used
+    previous_valid_until: int | None = None
+    claimed_at: int | None = None
+    revoked_at: int | None = None
+    revoked_reason: str | None = None
+    renewals: int = 0
+    renewed_at: int | None = None
+    transactions: int = 0
+    spent: Mapping[str, int] = ()  # type: ignore[assignment]  # rows always fill it
+
+    def require_usable(self, now: int) -> None:
+        """Raise AuthError unless the session is neither revoked nor expired at ``now``."""
+        if self.revoked_at is not None:
+            raise AuthError(
+                Code.SESSION_REVOKED,
+                "This session was ended by the owner.",
+                hint="Ask the owner for a new claim code.",
+            )
+        if now >= self.expires_at:
+            raise AuthError(
+                Code.TOKEN_EXPIRED,
+                "This session has expired.",
+                hint="Ask the owner for a new claim code; renew earlier next time.",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCharge:
+    """What one more payment would cost a session."""
+
+    asset: str
+    amount: int
+    native_asset: str
+    fee: int
+
+
+def require_within_limits(
+    session: Session, charge: SessionCharge, reserved: Mapping[str, int]
+) -> None:
+    """Raise RefusedError unless spent + reserved + this charge stays within every limit.
+
+    ``reserved`` maps asset keys to what the session's open transactions have set aside. A fee is native
+    spend; where the session names no limit for the native coin, the fee ceiling bounds each payment.
+    """
+    if session.transactions >= session.limits.max_transactions:
+        raise _exceeded("transactions", session.limits.max_transactions, session.transactions, 1)
+    costs: dict[str, int] = {charge.asset: charge.amount}
+    costs[charge.native_asset] = costs.get(charge.native_asset, 0) + charge.fee
+    for asset, cost in costs.items():
+        limit = session.limits.amounts.get(asset)
+        if limit is None and asset != charge.asset:
+            continue
+        used = session.spent.get(asset, 0) + reserved.get(asset, 0)
+        if used + cost > (limit or 0):
+            raise _exceeded(asset, limit or 0, used, cost)
+
+
+def _exceeded(what: str, limit: int, used: int, cost: int) -> RefusedError:
+    return RefusedError(
+        Code.SESSION_LIMIT_EXCEEDED,
+        f"This session's limit for {what} does not allow it.",
+        details={
+            "rule": "SESSION_LIMIT",
+            "asset": what,
+            "limit": str(limit),
+            "used": str(used),
+            "requested": str(cost),
+            "remaining": str(max(0, limit - used)),
+            "ownerCanHelp": True,
+        },
+        hint="Ask for less, or ask the owner for a new session.",
+    )

@@ -1,0 +1,1 @@
+"""What the core asks of the world. Each method states its guarantee; edges implement them."""
