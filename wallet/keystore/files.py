@@ -38,14 +38,17 @@ class KeystoreFiles:
 
     def create(self, header: Header) -> None:
         """Make the directories, then the header last: a keystore is there when its header is."""
+        self.require_absent()
+        for directory in (self.root, self.wallets, self.secrets):
+            make_private_directory(directory)
+        write_private(self.header_path, header.to_text())
+
+    def require_absent(self) -> None:
         if self.exists() or any(self.wallets.glob("*.json")):
             raise ConflictError(
                 Code.ALREADY_INITIALISED,
                 f"There is a keystore, or wallets of one, in {self.root}; it was not touched.",
             )
-        for directory in (self.root, self.wallets, self.secrets):
-            make_private_directory(directory)
-        write_private(self.header_path, header.to_text())
 
     def read_header(self) -> Header:
         if not self.exists():

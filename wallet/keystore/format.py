@@ -1,8 +1,8 @@
 """Keystore files version 2, text <-> value. Pure: no files, no cryptography.
 
 Every file is canonical JSON (sorted keys, two-space indent, ASCII, one final newline): a file that
-is not byte for byte what we would write ourselves is refused, so no edit goes unnoticed. All that is
-outside the ciphertext is its associated data. The header also carries a plain SHA-256 of itself:
+is not byte for byte what we would write ourselves is refused, so no edit goes unnoticed. All that
+is outside the ciphertext is its associated data. The header also carries a plain SHA-256 of itself:
 damage is told from a wrong password before any password is tried, and tampering that renews it is
 caught by the associated data.
 """

@@ -43,7 +43,3 @@ class Subkeys:
             "jwt": self.jwt.hex(),
             "permit": self.permit.hex(),
         }
-
-    @classmethod
-    def from_hex(cls, data: dict[str, str]) -> Self:
-        return cls(**{name: bytes.fromhex(value) for name, value in data.items()})

@@ -273,6 +273,8 @@ async def _run(options: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stop)
     with socket.create_server(("127.0.0.1", options.port)) as listening:
+        # asyncio sees no TCP in this socket and would leave Nagle on: 40 ms for every answer.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if options.exit_with_stdin:
             _watch_stdin(lambda: loop.call_soon_threadsafe(server.stop))
         async with asyncio.TaskGroup() as tasks:
