@@ -1,0 +1,540 @@
+"""The local EVM node behaves like a node: through web3, over HTTP, with either engine."""
+
+import itertools
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+from eth_hash.auto import keccak
+from web3 import AsyncHTTPProvider, AsyncWeb3
+from web3.exceptions import TransactionNotFound, Web3RPCError
+
+from tests.support.evm_node import EvmNode, evm_node
+
+CHAIN_ID = 31337
+ETHER = 10**18
+GWEI = 10**9
+PAYEE = "0x00000000000000000000000000000000000000Aa"
+SECONDS = 10
+
+# Returns its 32-byte argument plus one; reverts without a reason when there is no argument.
+# init: copy the 17 bytes of runtime that follow. runtime: CALLDATASIZE JUMPI, REVERT, or answer.
+RUNTIME = "36600757600080fd5b600035600101600052" + "60206000f3"
+DEPLOY = f"60{len(RUNTIME) // 2:02x}600c60003960{len(RUNTIME) // 2:02x}6000f3" + RUNTIME
+# Emits LOG1 with topic 7 and no data, whenever it is called.
+LOG_RUNTIME = "600760006000a100"
+LOG_DEPLOY = (
+    f"60{len(LOG_RUNTIME) // 2:02x}600c60003960{len(LOG_RUNTIME) // 2:02x}6000f3" + LOG_RUNTIME
+)
+
+Web3 = AsyncWeb3[AsyncHTTPProvider]
+
+
+@pytest.fixture(scope="module", params=["eth-tester", "anvil"])
+def node(request: pytest.FixtureRequest) -> Iterator[EvmNode]:
+    with evm_node(request.param) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def well_behaved(node: EvmNode) -> None:
+    node.order(
+        up={},
+        mining={"mode": "auto"},
+        latency={"ms": 0},
+        drop_next={"count": 0},
+        lose_answer_next={"count": 0},
+        reject_next={"count": 0},
+        chain_id={"value": None},
+    )
+
+
+@pytest.fixture
+async def w3(node: EvmNode) -> AsyncIterator[Web3]:
+    client = connect(node)
+    yield client
+    await client.provider.disconnect()
+
+
+@pytest.fixture
+def payer(node: EvmNode) -> LocalAccount:
+    account: LocalAccount = Account.create()
+    node.set_balance(account.address, ETHER)
+    return account
+
+
+def connect(node: EvmNode) -> Web3:
+    # One attempt: a retry by the client would hide what the node answered.
+    return AsyncWeb3(AsyncHTTPProvider(node.rpc, exception_retry_configuration=None))
+
+
+def signed(account: LocalAccount, nonce: int, **fields: Any) -> bytes:
+    transaction = {
+        "type": 2,
+        "chainId": CHAIN_ID,
+        "nonce": nonce,
+        "to": PAYEE,
+        "value": 1,
+        "gas": 21_000,
+        "maxFeePerGas": 10 * GWEI,
+        "maxPriorityFeePerGas": GWEI,
+    }
+    return bytes(account.sign_transaction(transaction | fields).raw_transaction)
+
+
+def digest(raw: bytes) -> str:
+    return "0x" + keccak(raw).hex()
+
+
+async def receipt_of(w3: Web3, raw: bytes) -> Any:
+    return await w3.eth.wait_for_transaction_receipt(
+        keccak(raw),
+        timeout=SECONDS,
+        poll_latency=0.01,  # type: ignore[arg-type]
+    )
+
+
+async def refusal(w3: Web3, raw: bytes) -> dict[str, Any]:
+    with pytest.raises(Web3RPCError) as caught:
+        await w3.eth.send_raw_transaction(raw)
+    assert caught.value.rpc_response is not None
+    return dict(caught.value.rpc_response["error"])
+
+
+def payments(node: EvmNode, account: LocalAccount) -> list[dict[str, Any]]:
+    return [tx for tx in node.mined() if tx["from"] == account.address.lower()]
+
+
+async def test_a_transfer_gets_a_receipt_and_moves_exactly_its_value(
+    node: EvmNode, w3: Web3, payer: LocalAccount
+) -> None:
+    before = await w3.eth.get_balance(PAYEE)
+    raw = signed(payer, 0, value=12345)
+
+    sent = await w3.eth.send_raw_transaction(raw)
+    receipt = await receipt_of(w3, raw)
+
+    fee = receipt["gasUsed"] * receipt["effectiveGasPrice"]
+    assert sent == keccak(raw)
+    assert receipt["status"] == 1
+    assert await w3.eth.get_balance(PAYEE) == before + 12345
+    assert await w3.eth.get_balance(payer.address) == ETHER - 12345 - fee
+    seen = await w3.eth.get_transaction(sent)
+    assert (seen["from"], seen["value"], seen["blockHash"]) == (
+        payer.address,
+        12345,
+        receipt["blockHash"],
+    )
+    assert [(tx["hash"], tx["value"], tx["fee"]) for tx in payments(node, payer)] == [
+        (digest(raw), "12345", str(fee))
+    ]
+
+
+async def test_the_questions_an_adapter_asks_are_answered(w3: Web3, payer: LocalAccount) -> None:
+    raw = signed(payer, 0)
+    await w3.eth.send_raw_transaction(raw)
+    await receipt_of(w3, raw)
+
+    latest = await w3.eth.get_block("latest")
+    history = await w3.eth.fee_history(4, "latest", [50])
+
+    assert await w3.eth.chain_id == CHAIN_ID
+    assert await w3.net.version == str(CHAIN_ID)
+    assert await w3.client_version
+    assert latest["baseFeePerGas"] > 0
+    assert (await w3.eth.get_block(latest["hash"]))["number"] == latest["number"]
+    assert (await w3.eth.get_block(latest["number"], full_transactions=True))["transactions"]
+    assert (await w3.eth.get_block("safe"))["number"] <= latest["number"]
+    assert (await w3.eth.get_block("finalized"))["number"] == latest["number"]
+    assert await w3.eth.gas_price > 0
+    assert await w3.eth.max_priority_fee > 0
+    assert len(history["baseFeePerGas"]) == len(history["gasUsedRatio"]) + 1
+    assert len(history["reward"]) == len(history["gasUsedRatio"])
+    assert await w3.eth.estimate_gas({"from": payer.address, "to": PAYEE, "value": 1}) == 21_000
+    assert await w3.eth.get_code(PAYEE) == b""
+    for tag in ("latest", "pending", "finalized", "safe"):
+        assert await w3.eth.get_transaction_count(payer.address, tag) == 1  # type: ignore[arg-type]
+
+
+async def test_contracts_are_deployed_called_estimated_and_their_reverts_told(
+    w3: Web3, payer: LocalAccount
+) -> None:
+    raw = signed(payer, 0, to="", data="0x" + DEPLOY, gas=200_000, value=0)
+    await w3.eth.send_raw_transaction(raw)
+    contract = (await receipt_of(w3, raw))["contractAddress"]
+    question = {
+        "from": payer.address,
+        "to": contract,
+        "data": "0x" + (41).to_bytes(32, "big").hex(),
+    }
+
+    answer = await w3.eth.call(question)  # type: ignore[arg-type]
+    gas = await w3.eth.estimate_gas(question)  # type: ignore[arg-type]
+
+    assert (await w3.eth.get_code(contract)).hex() == RUNTIME
+    assert int.from_bytes(answer, "big") == 42
+    assert 21_000 < gas < 30_000
+    with pytest.raises(Exception, match="revert"):
+        await w3.eth.call({"to": contract})
+    with pytest.raises(Exception, match="revert"):
+        await w3.eth.estimate_gas({"to": contract})
+
+
+async def test_logs_are_found_by_address_and_topic(w3: Web3, payer: LocalAccount) -> None:
+    raw = signed(payer, 0, to="", data="0x" + LOG_DEPLOY, gas=200_000, value=0)
+    await w3.eth.send_raw_transaction(raw)
+    contract = (await receipt_of(w3, raw))["contractAddress"]
+    call = signed(payer, 1, to=contract, gas=60_000, value=0)
+    await w3.eth.send_raw_transaction(call)
+    await receipt_of(w3, call)
+
+    found = await w3.eth.get_logs({"fromBlock": 0, "address": contract, "topics": [f"0x{7:064x}"]})  # type: ignore[typeddict-item]
+    none = await w3.eth.get_logs({"fromBlock": 0, "address": contract, "topics": [f"0x{8:064x}"]})  # type: ignore[typeddict-item]
+
+    assert [log["transactionHash"] for log in found] == [keccak(call)]
+    assert none == []
+
+
+async def test_twenty_nonces_sent_out_of_order_are_all_mined(
+    node: EvmNode, w3: Web3, payer: LocalAccount
+) -> None:
+    raws = [signed(payer, nonce) for nonce in range(20)]
+
+    for raw in raws[:0:-1]:
+        await w3.eth.send_raw_transaction(raw)
+    waiting = payments(node, payer)
+    await w3.eth.send_raw_transaction(raws[0])
+    for raw in raws:
+        await receipt_of(w3, raw)
+
+    assert waiting == []
+    assert sorted(tx["nonce"] for tx in payments(node, payer)) == list(range(20))
+    assert await w3.eth.get_transaction_count(payer.address) == 20
+
+
+async def test_the_pending_nonce_counts_the_pool_up_to_the_gap(
+    node: EvmNode, w3: Web3, payer: LocalAccount
+) -> None:
+    node.order(mining={"mode": "manual"})
+
+    for nonce in (0, 1, 3):
+        await w3.eth.send_raw_transaction(signed(payer, nonce))
+
+    assert await w3.eth.get_transaction_count(payer.address, "pending") == 2
+    assert await w3.eth.get_transaction_count(payer.address, "latest") == 0
+    node.order(mine={"blocks": 1})
+    assert await w3.eth.get_transaction_count(payer.address, "latest") == 2
+
+
+async def test_a_replacement_must_pay_more_and_then_takes_the_place(
+    node: EvmNode, w3: Web3, payer: LocalAccount
+) -> None:
+    node.order(mining={"mode": "manual"})
+    first = signed(payer, 0, value=1)
+    same_fee = signed(payer, 0, value=2)
+    better = signed(payer, 0, value=3, maxFeePerGas=20 * GWEI, maxPriorityFeePerGas=2 * GWEI)
+    await w3.eth.send_raw_transaction(first)
+
+    refused = await refusal(w3, same_fee)
+    await w3.eth.send_raw_transaction(better)
+    node.order(mine={"blocks": 1})
+
+    assert "replacement transaction underpriced" in refused["message"]
+    assert (await receipt_of(w3, better))["status"] == 1
+    assert [tx["hash"] for tx in payments(node, payer)] == [digest(better)]
+    with pytest.raises(TransactionNotFound):
+        await w3.eth.get_transaction_receipt(keccak(first))  # type: ignore[arg-type]
+
+
+async def test_a_five_per_cent_replacement_is_underpriced_as_on_geth(
+    node: EvmNode, w3: Web3, payer: LocalAccount
+) -> None:
+    if node.engine == "anvil":
+        pytest.skip("anvil takes any higher fee")
+    node.order(mining={"mode": "manual"})
+    await w3.eth.send_raw_transaction(
+        signed(payer, 0, maxFeePerGas=100 * GWEI, maxPriorityFeePerGas=100)
+    )
+
+    low = await refusal(w3, signed(payer, 0, maxFeePerGas=105 * GWEI, maxPriorityFeePerGas=110))
+    await w3.eth.send_raw_transaction(
+        signed(payer, 0, maxFeePerGas=110 * GWEI, maxPriorityFeePerGas=110)
+    )
+
+    assert low["message"] == "replacement transaction underpriced"
+
+
+async def test_a_dropped_transaction_is_acknowledged_and_never_lands_until_sent_again(
+    node: EvmNode, w3: Web3, payer: LocalAccount
+) -> None:
+    raw = signed(payer, 0)
+    node.order(drop_next={"count": 1})
+
+    acknowledged = await w3.eth.send_raw_transaction(raw)
+
+    assert acknowledged == keccak(raw)
+    assert await w3.eth.get_transaction_count(payer.address, "pending") == 0
+    with pytest.raises(TransactionNotFound):
+        await w3.eth.get_transaction(acknowledged)
+    await w3.eth.send_raw_transaction(raw)
+    assert (await receipt_of(w3, raw))["status"] == 1
+
+
+async def test_a_lost_answer_hides_a_transaction_that_was_taken(
+    node: EvmNode, w3: Web3, payer: LocalAccount
+) -> None:
+    raw = signed(payer, 0)
+    node.order(lose_answer_next={"count": 1})
+
+    with pytest.raises(Exception, match="502"):
+        await w3.eth.send_raw_transaction(raw)
+
+    assert (await receipt_of(w3, raw))["status"] == 1
+    assert len(payments(node, payer)) == 1
+
+
+async def test_a_rejection_carries_the_ordered_message_and_takes_nothing(
+    node: EvmNode, w3: Web3, payer: LocalAccount
+) -> None:
+    raw = signed(payer, 0)
+    node.order(reject_next={"count": 1, "message": "already reserved"})
+
+    refused = await refusal(w3, raw)
+
+    assert refused == {"code": -32000, "message": "already reserved"}
+    assert payments(node, payer) == []
+    await w3.eth.send_raw_transaction(raw)
+    assert (await receipt_of(w3, raw))["status"] == 1
+
+
+@pytest.mark.parametrize("amount", [0, 1, 3 * ETHER, 2**200])
+async def test_a_balance_is_set_exactly_up_and_down_even_with_blocks_between(
+    node: EvmNode, w3: Web3, payer: LocalAccount, amount: int
+) -> None:
+    node.set_balance(payer.address, amount)
+
+    assert await w3.eth.get_balance(payer.address) == amount
+    head = await w3.eth.block_number
+    assert await w3.eth.get_balance(payer.address, head) == amount
+    node.order(mine={"blocks": 2})
+    assert await w3.eth.get_balance(payer.address) == amount
+    node.set_balance(payer.address, ETHER // 2)
+    assert await w3.eth.get_balance(payer.address) == ETHER // 2
+
+
+async def test_a_lowered_balance_can_no_longer_be_spent_and_a_raised_one_can(
+    node: EvmNode, w3: Web3, payer: LocalAccount
+) -> None:
+    raw = signed(payer, 0, value=ETHER // 2)
+    node.set_balance(payer.address, ETHER // 2)
+
+    refused = await refusal(w3, raw)
+    node.set_balance(payer.address, ETHER)
+    await w3.eth.send_raw_transaction(raw)
+
+    assert "insufficient funds for gas * price + value" in refused["message"].lower()
+    assert (await receipt_of(w3, raw))["status"] == 1
+
+
+async def test_a_node_that_is_down_answers_503_until_it_is_up(node: EvmNode, w3: Web3) -> None:
+    node.order(down={"seconds": None})
+
+    with pytest.raises(Exception, match="503"):
+        await w3.eth.block_number
+    assert node.state()["down"] is True
+    node.order(up={})
+
+    assert await w3.eth.block_number >= 0
+
+
+async def test_a_short_outage_ends_by_itself(node: EvmNode, w3: Web3) -> None:
+    node.order(down={"seconds": 0.2})
+    deadline = time.monotonic() + SECONDS
+
+    outages = 0
+    while httpx.post(node.rpc, json={"id": 1, "method": "eth_chainId"}).status_code == 503:
+        outages += 1
+        assert time.monotonic() < deadline
+
+    assert outages
+    assert await w3.eth.chain_id == CHAIN_ID
+
+
+async def test_sending_the_same_bytes_again_is_harmless_while_waiting_and_when_mined(
+    node: EvmNode, w3: Web3, payer: LocalAccount
+) -> None:
+    node.order(mining={"mode": "manual"})
+    raw = signed(payer, 0)
+    await w3.eth.send_raw_transaction(raw)
+
+    while_waiting = await refusal(w3, raw)
+    node.order(mine={"blocks": 1})
+    when_mined = await refusal(w3, raw)
+
+    assert while_waiting == {"code": -32000, "message": "already known"}
+    assert when_mined == {"code": -32000, "message": "already known"}
+    assert len(payments(node, payer)) == 1
+
+
+@pytest.mark.parametrize(
+    ("nonce", "fields", "message"),
+    [
+        (0, {"value": 2}, "nonce too low"),
+        (1, {"value": 2 * ETHER}, "insufficient funds for gas * price + value"),
+        (1, {"gas": 20_999}, "intrinsic gas too low"),
+        (
+            1,
+            {"maxFeePerGas": 1, "maxPriorityFeePerGas": 1},
+            "max fee per gas less than block base fee",
+        ),
+    ],
+)
+async def test_an_impossible_transaction_is_refused_in_the_words_of_a_node(
+    node: EvmNode, w3: Web3, payer: LocalAccount, nonce: int, fields: dict[str, int], message: str
+) -> None:
+    first = signed(payer, 0)
+    await w3.eth.send_raw_transaction(first)
+    await receipt_of(w3, first)
+
+    refused = await refusal(w3, signed(payer, nonce, **fields))
+
+    assert refused["code"] in (-32000, -32003)
+    assert message in refused["message"].lower()
+    assert len(payments(node, payer)) == 1
+
+
+async def test_a_transaction_for_another_chain_is_refused(w3: Web3, payer: LocalAccount) -> None:
+    assert "chain id" in (await refusal(w3, signed(payer, 0, chainId=1)))["message"].lower()
+
+
+async def test_an_unknown_method_is_told_apart(node: EvmNode) -> None:
+    answer = httpx.post(node.rpc, json={"jsonrpc": "2.0", "id": 7, "method": "eth_coffee"}).json()
+
+    assert (answer["id"], answer["error"]["code"]) == (7, -32601)
+
+
+async def test_a_batch_is_answered_in_order(w3: Web3, payer: LocalAccount) -> None:
+    async with w3.batch_requests() as batch:
+        batch.add(w3.eth.get_balance(payer.address))  # type: ignore[arg-type]
+        batch.add(w3.eth.get_transaction_count(payer.address))  # type: ignore[arg-type]
+        answers = await batch.async_execute()
+
+    assert answers == [ETHER, 0]
+
+
+async def test_blocks_come_by_the_clock_in_interval_mode(
+    node: EvmNode, w3: Web3, payer: LocalAccount
+) -> None:
+    node.order(mining={"mode": "interval", "seconds": 1})
+    raw = signed(payer, 0)
+
+    await w3.eth.send_raw_transaction(raw)
+
+    assert payments(node, payer) == []
+    assert (await receipt_of(w3, raw))["status"] == 1
+
+
+async def test_leaving_manual_mode_mines_what_waited(
+    node: EvmNode, w3: Web3, payer: LocalAccount
+) -> None:
+    node.order(mining={"mode": "manual"})
+    raw = signed(payer, 0)
+    await w3.eth.send_raw_transaction(raw)
+
+    node.order(mining={"mode": "auto"})
+
+    assert (await receipt_of(w3, raw))["status"] == 1
+
+
+async def test_a_snapshot_undoes_a_payment_and_the_same_bytes_can_be_mined_again(
+    node: EvmNode, w3: Web3, payer: LocalAccount
+) -> None:
+    snapshot = (await w3.provider.make_request("evm_snapshot", []))["result"]  # type: ignore[arg-type]
+    raw = signed(payer, 0)
+    await w3.eth.send_raw_transaction(raw)
+    await receipt_of(w3, raw)
+
+    await w3.provider.make_request("evm_revert", [snapshot])  # type: ignore[arg-type]
+
+    assert await w3.eth.get_balance(payer.address) == ETHER
+    assert payments(node, payer) == []
+    await w3.eth.send_raw_transaction(raw)
+    assert (await receipt_of(w3, raw))["status"] == 1
+    assert len(payments(node, payer)) == 1
+
+
+async def test_every_answer_waits_for_the_ordered_latency(node: EvmNode, w3: Web3) -> None:
+    node.order(latency={"ms": 150})
+    started = time.monotonic()
+
+    await w3.eth.chain_id
+
+    assert time.monotonic() - started >= 0.15
+
+
+async def test_the_node_can_lie_about_its_chain(node: EvmNode, w3: Web3) -> None:
+    node.order(chain_id={"value": 1})
+
+    assert await w3.eth.chain_id == 1
+    assert await w3.net.version == "1"
+
+
+@pytest.mark.parametrize(
+    "orders",
+    [
+        {"mime": {}},
+        {"mining": {"mode": "never"}},
+        {"set_balance": {"address": "0x1", "amount": "1"}},
+        [],
+    ],
+)
+async def test_a_senseless_order_is_refused(node: EvmNode, orders: Any) -> None:
+    response = httpx.post(node.control, json=orders)
+
+    assert response.status_code == 400
+    assert response.json()["ok"] is False
+
+
+@pytest.mark.parametrize("path", ["/", "/control"])
+async def test_only_a_loopback_host_is_answered(node: EvmNode, path: str) -> None:
+    response = httpx.post(node.rpc + path, json={}, headers={"Host": "evil.example:80"})
+
+    assert response.status_code == 403
+
+
+@pytest.mark.parametrize("engine", ["eth-tester", "anvil"])
+async def test_final_blocks_trail_the_head_by_the_chosen_depth(engine: str) -> None:
+    with evm_node(engine, "--finality-depth", "3") as deep:
+        w3 = connect(deep)
+        deep.order(mine={"blocks": 5})
+
+        heads = [
+            (await w3.eth.get_block(tag))["number"] for tag in ("latest", "safe", "finalized")
+        ]  # type: ignore[arg-type]
+
+        assert heads == [5, 2, 2]
+        await w3.provider.disconnect()
+
+
+@pytest.mark.parametrize(
+    ("engine", "ending"),
+    list(itertools.product(["eth-tester", "anvil"], ["stdin closes", "SIGTERM", "SIGINT"])),
+)
+def test_the_node_ends_at_once_with_its_parent_or_on_a_signal(engine: str, ending: str) -> None:
+    with evm_node(engine) as mortal, httpx.Client() as client:
+        client.post(mortal.rpc, json={"id": 1, "method": "eth_chainId", "params": []})
+        started = time.monotonic()
+
+        if ending == "stdin closes":
+            assert mortal.process.stdin is not None
+            mortal.process.stdin.close()
+        else:
+            mortal.process.send_signal(getattr(signal, ending))
+
+        assert mortal.process.wait(SECONDS) == 0
+        assert time.monotonic() - started < 1
