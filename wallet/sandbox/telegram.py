@@ -23,7 +23,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
-from typing_extensions import override
 
 from wallet.sandbox.telegram_chat import Chat
 from wallet.sandbox.telegram_methods import METHODS, unknown_method
@@ -41,7 +40,6 @@ CONFLICT: Final = (
 class Truncated(Response):
     """An answer that never arrives whole: the connection breaks after its head."""
 
-    @override
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         head = [(b"content-type", b"application/json"), (b"content-length", b"1000")]
         await send({"type": "http.response.start", "status": 200, "headers": head})
@@ -172,12 +170,10 @@ class Server(uvicorn.Server):
 
     ready_line = ""
 
-    @override
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         print(self.ready_line, flush=True)
 
-    @override
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
@@ -189,7 +185,7 @@ async def run(options: argparse.Namespace) -> None:
     host = f"{LOOPBACK}:{listener.getsockname()[1]}"
     config = uvicorn.Config(
         create_app(telegram, host),
-        log_level="critical",
+        log_level="error",
         lifespan="off",
         ws="none",
         timeout_graceful_shutdown=1,

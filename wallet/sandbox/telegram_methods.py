@@ -39,7 +39,7 @@ def _chat(telegram: Telegram, params: Params) -> User:
     given = params.text("chat_id")
     if not given:
         raise bad_request("chat_id is empty")
-    person = telegram.person(int(given)) if given.lstrip("-").isdecimal() else None
+    person = telegram.person(int(given)) if given.removeprefix("-").isdecimal() else None
     if person is None or person.id not in telegram.open_chats:
         raise bad_request("chat not found")
     return person
