@@ -1,0 +1,1 @@
+"""The networks: one adapter per family, each an implementation of the Chain port."""

@@ -1,0 +1,1 @@
+"""Ethereum and the networks that speak as it does."""
