@@ -41,6 +41,7 @@ class Truncated(Response):
     """An answer that never arrives whole: the connection breaks after its head."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        del scope, receive
         head = [(b"content-type", b"application/json"), (b"content-length", b"1000")]
         await send({"type": "http.response.start", "status": 200, "headers": head})
         await send({"type": "http.response.body", "body": b"{", "more_body": True})
