@@ -36,17 +36,46 @@ CHAIN_ID = 31337
 _HOSTS = (b"127.0.0.1", b"localhost", b"[::1]")
 
 
-class LoopbackOnly:
-    """Refuse requests whose Host is not loopback: pages of other sites must not reach us."""
+class Door:
+    """The ASGI application: JSON-RPC answered on the shortest way, all else by `other`.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    Requests whose Host is not loopback are refused: pages of other sites must not reach us.
+    """
+
+    def __init__(self, front: Front, other: ASGIApp) -> None:
+        self._front = front
+        self._other = other
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not _is_loopback(scope):
-            await Response("loopback only", 403)(scope, receive, send)
+        if scope["type"] != "http":
             return
-        await self._app(scope, receive, send)
+        if not _is_loopback(scope):
+            await Response("loopback only", 403)(scope, receive, send)
+        elif scope["path"] == "/" and scope["method"] == "POST":
+            status, body = await self._answer(await _body(receive))
+            length = str(len(body)).encode()
+            headers = [(b"content-type", b"application/json"), (b"content-length", length)]
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
+        else:
+            await self._other(scope, receive, send)
+
+    async def _answer(self, body: bytes) -> tuple[int, bytes]:
+        try:
+            return 200, await self._front.rpc(body)
+        except DownError:
+            return 503, b"{}"
+        except AnswerLostError:
+            return 502, b"{}"
+
+
+async def _body(receive: Receive) -> bytes:
+    chunks, more = b"", True
+    while more:
+        message = await receive()
+        chunks += message.get("body", b"")
+        more = message.get("more_body", False)
+    return chunks
 
 
 def _is_loopback(scope: Scope) -> bool:
@@ -55,17 +84,8 @@ def _is_loopback(scope: Scope) -> bool:
     return host in _HOSTS or (name in _HOSTS and port.isdigit())
 
 
-def create_app(front: Front) -> Starlette:
+def create_app(front: Front) -> ASGIApp:
     """Return the endpoints of one node; the engine's own work is run by the caller."""
-
-    async def rpc(request: Request) -> Response:
-        try:
-            answer = await front.rpc(await request.body())
-        except DownError:
-            return Response("the node is down", 503)
-        except AnswerLostError:
-            return Response("bad gateway", 502)
-        return Response(answer, media_type="application/json")
 
     async def control(request: Request) -> Response:
         if request.method == "GET":
@@ -76,14 +96,7 @@ def create_app(front: Front) -> Starlette:
             kind = "not JSON" if not isinstance(error, ControlError) else str(error)
             return JSONResponse({"ok": False, "error": kind}, 400)
 
-    app = Starlette(
-        routes=[
-            Route("/", rpc, methods=["POST"]),
-            Route("/control", control, methods=["GET", "POST"]),
-        ]
-    )
-    app.add_middleware(LoopbackOnly)
-    return app
+    return Door(front, Starlette(routes=[Route("/control", control, methods=["GET", "POST"])]))
 
 
 class Server(uvicorn.Server):
@@ -108,7 +121,7 @@ async def serve(options: argparse.Namespace) -> None:
     async with _engine(options) as engine:
         front = Front(engine, finality_depth=options.finality_depth)
         config = uvicorn.Config(
-            create_app(front), log_level="warning", access_log=False, lifespan="off"
+            create_app(front), log_level="warning", access_log=False, lifespan="off", ws="none"
         )
         listener = socket.create_server(("127.0.0.1", options.port), backlog=512)
         ready = partial(_announce, listener.getsockname()[1], options.engine)

@@ -89,11 +89,14 @@ class Chain:
     def state_at(self, number: int) -> StateAPI:
         """Return the state after block `number`; for the head, with balances set since."""
         if number < self.head:
-            return self._chain.get_vm(self.blocks[number].header).state
+            return self._state(self.blocks[number].header)
         if self._newest is None:
-            newest: StateAPI = self._chain.get_vm(self._chain.header).state
-            self._newest = newest
+            self._newest = self._state(self._chain.header)
         return self._newest
+
+    def _state(self, header: Header) -> StateAPI:
+        state: StateAPI = self._chain.get_vm(header).state
+        return state
 
     def decode(self, raw: bytes) -> SignedTransactionAPI:
         """Read a signed transaction; raises whatever the decoder raises on nonsense."""
@@ -101,7 +104,7 @@ class Chain:
 
     def set_balance(self, address: Address, amount: int) -> None:
         """Make the newest balance exactly `amount` wei, without making a block."""
-        state = self._chain.get_vm(self._chain.header).state
+        state = self._state(self._chain.header)
         state.set_balance(address, amount)
         state.persist()
         self._chain.header = self._chain.header.copy(state_root=state.state_root)

@@ -14,6 +14,7 @@ from typing import Any
 from eth_hash.auto import keccak
 
 from wallet.sandbox.evm_rpc import (
+    INVALID_PARAMS,
     INVALID_REQUEST,
     PARSE_ERROR,
     Call,
@@ -96,7 +97,11 @@ class Front:
     async def _one(self, call: Any) -> bytes:
         if not isinstance(call, dict) or not isinstance(call.get("method"), str):
             return failure({}, RpcError("invalid request", code=INVALID_REQUEST))
-        method = call["method"]
+        if not isinstance(call.get("params") or [], list):
+            return failure(call, RpcError("params must be a list", code=INVALID_PARAMS))
+        return await self._route(call, call["method"])
+
+    async def _route(self, call: Call, method: str) -> bytes:
         if method == "eth_sendRawTransaction":
             return await self._send(call)
         lie = self._faults.chain_id
@@ -118,12 +123,16 @@ class Front:
 
     async def _send(self, call: Call) -> bytes:
         faults = self._faults
+        try:
+            (raw,) = map(to_bytes, call.get("params") or ())
+        except (ValueError, RpcError):
+            return failure(call, RpcError("expected one signed transaction", code=INVALID_PARAMS))
         if faults.reject:
             faults.reject -= 1
             return failure(call, RpcError(faults.reject_message))
         if faults.drop:
             faults.drop -= 1
-            return result(call, data(keccak(to_bytes(call["params"][0]))))
+            return result(call, data(keccak(raw)))
         answer = await self._engine.answer(call)
         if faults.lose:
             faults.lose -= 1
