@@ -1,0 +1,1 @@
+"""The versioned JSON shapes of the agent and owner apps: what validates is what the OpenAPI shows."""

@@ -1,0 +1,45 @@
+"""What every JSON shape has in common: strict, frozen, no unknown keys, camelCase on the wire."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+_SHOWN = 60
+
+
+class Shape(BaseModel):
+    """A body as it travels. Fields are snake_case here and camelCase on the wire, nowhere both."""
+
+    model_config = ConfigDict(
+        strict=True,
+        extra="forbid",
+        frozen=True,
+        alias_generator=to_camel,
+        validate_by_alias=True,
+        validate_by_name=False,
+        serialize_by_alias=True,
+        hide_input_in_errors=True,
+    )
+
+
+def issues_of(error: ValidationError) -> list[dict[str, str]]:
+    """Every mistake as ``{path, message}``; never the value itself, which may be a secret."""
+    return [
+        {"path": _path(found["loc"]), "message": _sentence(found)}
+        for found in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+
+
+def _path(location: Sequence[int | str]) -> str:
+    return ".".join(str(part)[:_SHOWN] for part in location) or "body"
+
+
+def _sentence(found: Any) -> str:
+    if found["type"] == "extra_forbidden":
+        return "unknown key"
+    if found["type"] == "missing":
+        return "is missing"
+    message: str = found["msg"]
+    return message.removeprefix("Value error, ")
