@@ -24,6 +24,8 @@ TAG_BYTES: Final = 16
 KEY_BYTES: Final = 32
 SALT_BYTES: Final = 16
 
+# Our files nest two deep; a deeply nested one would exhaust the stack of the JSON decoder.
+_MAX_BRACKETS: Final = 64
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _HEX = re.compile(r"(?:[0-9a-f]{2})+")
 
@@ -246,9 +248,11 @@ class _Fields:
 
 
 def _load(raw: bytes, file: str) -> _Fields:
+    if raw.count(b"[") + raw.count(b"{") > _MAX_BRACKETS:
+        raise corrupted(file, "it is not JSON of ours")
     try:
         body = json.loads(raw)
-    except (ValueError, RecursionError):
+    except ValueError:
         raise corrupted(file, "it is not JSON") from None
     if not isinstance(body, dict):
         raise corrupted(file, "it is not a JSON object")
