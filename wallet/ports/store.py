@@ -54,9 +54,12 @@ class Sessions(Protocol):
         """(session id, expires_at, used_at) of a claim code."""
         ...
 
-    async def use_claim(self, code_hash: str, at: int) -> bool: ...
+    async def use_claim(self, code_hash: str, at: int) -> bool:
+        """True when it was neither used nor expired at ``at``."""
+        ...
+
     async def end_claims(self, at: int) -> None:
-        """Void every unused claim code (a stop does this)."""
+        """Let every unused claim code expire at ``at`` (a stop does this)."""
         ...
 
 
@@ -75,7 +78,13 @@ class Policies(Protocol):
         """Insert or replace; returns the new policy version (one counter for all rules)."""
         ...
 
-    async def remove(self, rule_id: str) -> bool: ...
+    async def remove(self, rule_id: str) -> bool:
+        """Bumps the policy version too. False when there is no such rule."""
+        ...
+
+    async def version(self) -> int:
+        """The policy version: how often any rule was put or removed."""
+        ...
 
 
 class Transactions(Protocol):
@@ -86,7 +95,10 @@ class Transactions(Protocol):
     async def move(
         self, transaction_id: str, *, expected: Status, attempt: int, to: Status, **changes: Any
     ) -> bool:
-        """Compare-and-set on (id, status, attempt). ``changes`` are columns of Transaction."""
+        """Compare-and-set on (id, status, attempt). ``changes`` are columns of Transaction.
+
+        A move to EXECUTING takes the next attempt number by itself: the row then holds ``attempt + 1``.
+        """
         ...
 
     async def note(self, transaction_id: str, **changes: Any) -> None:
@@ -117,7 +129,7 @@ class Transactions(Protocol):
         ...
 
     async def overdue(self, now: int) -> list[Transaction]:
-        """Unsigned rows past execute_by, and unanswered approvals past expires_at."""
+        """Unsigned rows with execute_by <= now, and unanswered approvals with expires_at <= now."""
         ...
 
     async def waiting_approvals(self, session_id: str | None) -> int: ...
@@ -167,7 +179,10 @@ class Audit(Protocol):
         """
         ...
 
-    async def rows(self, *, after: int = 0, limit: int = 1000) -> list[Mapping[str, Any]]: ...
+    async def rows(self, *, after: int = 0, limit: int = 1000) -> list[Mapping[str, Any]]:
+        """number, at, fact, actor, wallet_id, session_id, transaction_id, details, chaining, hash."""
+        ...
+
     async def head(self) -> tuple[int, str]:
         """(number, hash) of the newest row; (0, 64 zeros) when there is none."""
         ...
@@ -198,7 +213,9 @@ class Authority(Protocol):
 
     async def add_approval(
         self, transaction_id: str, answer: str, factor: str, asset: str, amount: int, at: int
-    ) -> None: ...
+    ) -> None:
+        """Store the owner's answer, "APPROVED" or "REJECTED"; only the former counts as released."""
+        ...
 
     async def spend_step(self, step: int) -> bool:
         """Spend a TOTP time step; False when it or a later one was spent before."""
