@@ -124,8 +124,8 @@ class KeyVault:
     async def lock(self) -> None:
         """Forget the keys and keep the process. For an emergency, ``kill`` is the stronger word."""
         child = self._living()
-        child.locked = True
         await child.call("lock", {}, QUICK_SECONDS)
+        child.locked = True
 
     async def verify_password(self, password: str) -> bool:
         """Tell whether it is the master password; works while locked and unlocks nothing."""

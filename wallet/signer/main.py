@@ -36,7 +36,7 @@ Operation = Callable[[Vault, Json], Any]
 
 
 def _unlock(vault: Vault, args: Json) -> Json:
-    return vault.unlock(args["password"]).to_hex()
+    return vault.unlock(args["password"], args["locks_seen"]).to_hex()
 
 
 def _create_keystore(vault: Vault, args: Json) -> Json:
@@ -94,6 +94,7 @@ class Server:
         while data := self._connection.recv(_READ_BYTES):
             for request in frames.feed(data):
                 if request["op"] in SLOW:
+                    request["args"]["locks_seen"] = self._vault.locks_seen
                     self._slow.put(request)
                 else:
                     self._answer(request, QUICK)

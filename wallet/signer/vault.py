@@ -117,27 +117,33 @@ class Vault:
         """Raise WRONG_PASSWORD unless it is the master password. Changes nothing."""
         seal.check_password(self._files.read_header(), password)
 
-    def unlock(self, password: str) -> Subkeys:
+    @property
+    def locks_seen(self) -> int:
+        """How often ``lock`` was called; an unlock asked for before the last one has no effect."""
+        return self._locks
+
+    def unlock(self, password: str, locks_seen: int = 0) -> Subkeys:
         """Open the header and every wallet, all or nothing. Unlocked already, prove the password."""
-        locks_before = self._locks
         header = self._files.read_header()
         data_key = seal.open_header(header, password, str(self._files.header_path))
         keep_out_of_swap(data_key)
         subkeys = Subkeys.derive(data_key)
-        opened = self._open or self._open_all(
-            _Open(header.keystore_id, header.kind, data_key, subkeys.permit)
-        )
+        opened = self._open
+        if opened is None:
+            opened = _Open(header.keystore_id, header.kind, data_key, subkeys.permit)
+            self._open_all(opened)
+        else:
+            wipe(data_key)
         with self._exclusive:
-            if self._locks != locks_before:
+            if self._locks != locks_seen:
                 opened.wipe()
                 raise _locked()
             self._open = opened
         return subkeys
 
-    def _open_all(self, opened: _Open) -> _Open:
+    def _open_all(self, opened: _Open) -> None:
         for path, wallet in self._files.read_wallets():
             opened.keys[wallet.wallet_id] = _open_wallet(opened, path, wallet)
-        return opened
 
     def lock(self) -> None:
         with self._exclusive:

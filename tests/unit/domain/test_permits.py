@@ -63,7 +63,8 @@ def test_a_permit_from_the_future_is_refused(permit: Permit) -> None:
 @pytest.mark.parametrize("name", [n for n in Permit.__dataclass_fields__ if n != "mac"])
 def test_no_field_can_be_changed_without_the_key(permit: Permit, name: str) -> None:
     value = getattr(permit, name)
-    changed = replace(permit, **{name: value + 1 if isinstance(value, int) else value + "x"})
+    changes: dict[str, Any] = {name: value + 1 if isinstance(value, int) else value + "x"}
+    changed = replace(permit, **changes)
 
     assert refusal(changed) == "mac"
 
