@@ -1,27 +1,25 @@
 """The local EVM node behaves like a node: through web3, over HTTP, with either engine."""
 
-import time
-from collections.abc import AsyncIterator, Iterator
-from typing import Any
-
 import httpx
 import pytest
-from eth_account import Account
 from eth_account.signers.local import LocalAccount
-from eth_utils.address import to_checksum_address
-from eth_utils.crypto import keccak as hash_of
-from hexbytes import HexBytes
-from web3 import AsyncHTTPProvider, AsyncWeb3
-from web3.exceptions import TransactionNotFound, Web3RPCError
+from web3.exceptions import TransactionNotFound
 from web3.types import TxParams, Wei
 
-from tests.support.evm_node import EvmNode, evm_node
-
-CHAIN_ID = 31337
-ETHER = 10**18
-GWEI = 10**9
-PAYEE = to_checksum_address("0x000000000000000000000000000000000000dead")
-SECONDS = 10
+from tests.support.evm_client import (
+    CHAIN_ID,
+    ETHER,
+    GWEI,
+    PAYEE,
+    Web3,
+    digest,
+    keccak,
+    payments,
+    receipt_of,
+    refusal,
+    signed,
+)
+from tests.support.evm_node import EvmNode
 
 # Returns its 32-byte argument plus one; reverts without a reason when there is no argument.
 # init: copy the 17 bytes of runtime that follow. runtime: CALLDATASIZE JUMPI, REVERT, or answer.
@@ -33,94 +31,9 @@ LOG_DEPLOY = (
     f"60{len(LOG_RUNTIME) // 2:02x}600c60003960{len(LOG_RUNTIME) // 2:02x}6000f3" + LOG_RUNTIME
 )
 
-Web3 = AsyncWeb3[AsyncHTTPProvider]
-
-
-@pytest.fixture(scope="module", params=["eth-tester", "anvil"])
-def node(request: pytest.FixtureRequest) -> Iterator[EvmNode]:
-    with evm_node(request.param) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def well_behaved(node: EvmNode) -> None:
-    node.order(
-        up={},
-        mining={"mode": "auto"},
-        latency={"ms": 0},
-        drop_next={"count": 0},
-        lose_answer_next={"count": 0},
-        reject_next={"count": 0},
-        chain_id={"value": None},
-    )
-
-
-@pytest.fixture
-async def w3(node: EvmNode) -> AsyncIterator[Web3]:
-    client = connect(node)
-    yield client
-    await client.provider.disconnect()
-
-
-@pytest.fixture
-def payer(node: EvmNode) -> LocalAccount:
-    account: LocalAccount = Account.create()
-    node.set_balance(account.address, ETHER)
-    return account
-
-
-def connect(node: EvmNode) -> Web3:
-    # One attempt: a retry by the client would hide what the node answered.
-    return AsyncWeb3(AsyncHTTPProvider(node.rpc, exception_retry_configuration=None))
-
-
-def signed(account: LocalAccount, nonce: int, **fields: Any) -> bytes:
-    transaction: dict[str, Any] = {
-        "type": 2,
-        "chainId": CHAIN_ID,
-        "nonce": nonce,
-        "to": PAYEE,
-        "value": 1,
-        "gas": 21_000,
-        "maxFeePerGas": 10 * GWEI,
-        "maxPriorityFeePerGas": GWEI,
-    }
-    return bytes(account.sign_transaction(transaction | fields).raw_transaction)
-
-
-def keccak(raw: bytes) -> HexBytes:
-    return HexBytes(hash_of(raw))
-
-
-def digest(raw: bytes) -> str:
-    return "0x" + keccak(raw).hex()
-
-
-async def receipt_of(w3: Web3, raw: bytes) -> Any:
-    return await w3.eth.wait_for_transaction_receipt(
-        keccak(raw),
-        timeout=SECONDS,
-        poll_latency=0.01,
-    )
-
-
-async def refusal(w3: Web3, raw: bytes) -> dict[str, Any]:
-    with pytest.raises(Web3RPCError) as caught:
-        await w3.eth.send_raw_transaction(raw)
-    assert caught.value.rpc_response is not None
-    return dict(caught.value.rpc_response["error"])
-
-
-def status_of_a_question(node: EvmNode) -> int:
-    return httpx.post(node.rpc, json={"id": 1, "method": "eth_chainId"}).status_code
-
-
-def payments(node: EvmNode, account: LocalAccount) -> list[dict[str, Any]]:
-    return [tx for tx in node.mined() if tx["from"] == account.address.lower()]
-
 
 async def test_a_transfer_gets_a_receipt_and_moves_exactly_its_value(
-    node: EvmNode, w3: Web3, payer: LocalAccount
+    evm: EvmNode, w3: Web3, payer: LocalAccount
 ) -> None:
     before = await w3.eth.get_balance(PAYEE)
     raw = signed(payer, 0, value=12345)
@@ -139,7 +52,7 @@ async def test_a_transfer_gets_a_receipt_and_moves_exactly_its_value(
         12345,
         receipt["blockHash"],
     )
-    assert [(tx["hash"], tx["value"], tx["fee"]) for tx in payments(node, payer)] == [
+    assert [(tx["hash"], tx["value"], tx["fee"]) for tx in payments(evm, payer)] == [
         (digest(raw), "12345", str(fee))
     ]
 
@@ -212,40 +125,40 @@ async def test_logs_are_found_by_address_and_topic(w3: Web3, payer: LocalAccount
 
 
 async def test_twenty_nonces_sent_out_of_order_are_all_mined(
-    node: EvmNode, w3: Web3, payer: LocalAccount
+    evm: EvmNode, w3: Web3, payer: LocalAccount
 ) -> None:
     raws = [signed(payer, nonce) for nonce in range(20)]
 
     for raw in raws[:0:-1]:
         await w3.eth.send_raw_transaction(raw)
-    waiting = payments(node, payer)
+    waiting = payments(evm, payer)
     await w3.eth.send_raw_transaction(raws[0])
     for raw in raws:
         await receipt_of(w3, raw)
 
     assert waiting == []
-    assert sorted(tx["nonce"] for tx in payments(node, payer)) == list(range(20))
+    assert sorted(tx["nonce"] for tx in payments(evm, payer)) == list(range(20))
     assert await w3.eth.get_transaction_count(payer.address) == 20
 
 
 async def test_the_pending_nonce_counts_the_pool_up_to_the_gap(
-    node: EvmNode, w3: Web3, payer: LocalAccount
+    evm: EvmNode, w3: Web3, payer: LocalAccount
 ) -> None:
-    node.order(mining={"mode": "manual"})
+    evm.order(mining={"mode": "manual"})
 
     for nonce in (0, 1, 3):
         await w3.eth.send_raw_transaction(signed(payer, nonce))
 
     assert await w3.eth.get_transaction_count(payer.address, "pending") == 2
     assert await w3.eth.get_transaction_count(payer.address, "latest") == 0
-    node.order(mine={"blocks": 1})
+    evm.order(mine={"blocks": 1})
     assert await w3.eth.get_transaction_count(payer.address, "latest") == 2
 
 
 async def test_a_replacement_must_pay_more_and_then_takes_the_place(
-    node: EvmNode, w3: Web3, payer: LocalAccount
+    evm: EvmNode, w3: Web3, payer: LocalAccount
 ) -> None:
-    node.order(mining={"mode": "manual"})
+    evm.order(mining={"mode": "manual"})
     first = signed(payer, 0, value=1)
     same_fee = signed(payer, 0, value=2)
     better = signed(payer, 0, value=3, maxFeePerGas=20 * GWEI, maxPriorityFeePerGas=2 * GWEI)
@@ -253,125 +166,58 @@ async def test_a_replacement_must_pay_more_and_then_takes_the_place(
 
     refused = await refusal(w3, same_fee)
     await w3.eth.send_raw_transaction(better)
-    node.order(mine={"blocks": 1})
+    evm.order(mine={"blocks": 1})
 
     assert "replacement transaction underpriced" in refused["message"]
     assert (await receipt_of(w3, better))["status"] == 1
-    assert [tx["hash"] for tx in payments(node, payer)] == [digest(better)]
+    assert [tx["hash"] for tx in payments(evm, payer)] == [digest(better)]
     with pytest.raises(TransactionNotFound):
         await w3.eth.get_transaction_receipt(keccak(first))
 
 
-async def test_a_dropped_transaction_is_acknowledged_and_never_lands_until_sent_again(
-    node: EvmNode, w3: Web3, payer: LocalAccount
-) -> None:
-    raw = signed(payer, 0)
-    node.order(drop_next={"count": 1})
-
-    acknowledged = await w3.eth.send_raw_transaction(raw)
-
-    assert acknowledged == keccak(raw)
-    assert await w3.eth.get_transaction_count(payer.address, "pending") == 0
-    with pytest.raises(TransactionNotFound):
-        await w3.eth.get_transaction(acknowledged)
-    await w3.eth.send_raw_transaction(raw)
-    assert (await receipt_of(w3, raw))["status"] == 1
-
-
-async def test_a_lost_answer_hides_a_transaction_that_was_taken(
-    node: EvmNode, w3: Web3, payer: LocalAccount
-) -> None:
-    raw = signed(payer, 0)
-    node.order(lose_answer_next={"count": 1})
-
-    with pytest.raises(Exception, match="502"):
-        await w3.eth.send_raw_transaction(raw)
-
-    assert (await receipt_of(w3, raw))["status"] == 1
-    assert len(payments(node, payer)) == 1
-
-
-async def test_a_rejection_carries_the_ordered_message_and_takes_nothing(
-    node: EvmNode, w3: Web3, payer: LocalAccount
-) -> None:
-    raw = signed(payer, 0)
-    node.order(reject_next={"count": 1, "message": "already reserved"})
-
-    refused = await refusal(w3, raw)
-
-    assert refused == {"code": -32000, "message": "already reserved"}
-    assert payments(node, payer) == []
-    await w3.eth.send_raw_transaction(raw)
-    assert (await receipt_of(w3, raw))["status"] == 1
-
-
 @pytest.mark.parametrize("amount", [0, 1, 3 * ETHER, 2**200])
 async def test_a_balance_is_set_exactly_up_and_down_even_with_blocks_between(
-    node: EvmNode, w3: Web3, payer: LocalAccount, amount: int
+    evm: EvmNode, w3: Web3, payer: LocalAccount, amount: int
 ) -> None:
-    node.set_balance(payer.address, amount)
+    evm.set_balance(payer.address, amount)
 
     assert await w3.eth.get_balance(payer.address) == amount
     head = await w3.eth.block_number
     assert await w3.eth.get_balance(payer.address, head) == amount
-    node.order(mine={"blocks": 2})
+    evm.order(mine={"blocks": 2})
     assert await w3.eth.get_balance(payer.address) == amount
-    node.set_balance(payer.address, ETHER // 2)
+    evm.set_balance(payer.address, ETHER // 2)
     assert await w3.eth.get_balance(payer.address) == ETHER // 2
 
 
 async def test_a_lowered_balance_can_no_longer_be_spent_and_a_raised_one_can(
-    node: EvmNode, w3: Web3, payer: LocalAccount
+    evm: EvmNode, w3: Web3, payer: LocalAccount
 ) -> None:
     raw = signed(payer, 0, value=ETHER // 2)
-    node.set_balance(payer.address, ETHER // 2)
+    evm.set_balance(payer.address, ETHER // 2)
 
     refused = await refusal(w3, raw)
-    node.set_balance(payer.address, ETHER)
+    evm.set_balance(payer.address, ETHER)
     await w3.eth.send_raw_transaction(raw)
 
     assert "insufficient funds for gas * price + value" in refused["message"].lower()
     assert (await receipt_of(w3, raw))["status"] == 1
 
 
-async def test_a_node_that_is_down_answers_503_until_it_is_up(node: EvmNode, w3: Web3) -> None:
-    node.order(down={"seconds": None})
-
-    with pytest.raises(Exception, match="503"):
-        await w3.eth.block_number
-    assert node.state()["down"] is True
-    node.order(up={})
-
-    assert await w3.eth.block_number >= 0
-
-
-def test_a_short_outage_ends_by_itself(node: EvmNode) -> None:
-    node.order(down={"seconds": 0.2})
-    deadline = time.monotonic() + SECONDS
-
-    outages = 0
-    while status_of_a_question(node) == httpx.codes.SERVICE_UNAVAILABLE:
-        outages += 1
-        assert time.monotonic() < deadline
-
-    assert outages
-    assert status_of_a_question(node) == httpx.codes.OK
-
-
 async def test_sending_the_same_bytes_again_is_harmless_while_waiting_and_when_mined(
-    node: EvmNode, w3: Web3, payer: LocalAccount
+    evm: EvmNode, w3: Web3, payer: LocalAccount
 ) -> None:
-    node.order(mining={"mode": "manual"})
+    evm.order(mining={"mode": "manual"})
     raw = signed(payer, 0)
     await w3.eth.send_raw_transaction(raw)
 
     while_waiting = await refusal(w3, raw)
-    node.order(mine={"blocks": 1})
+    evm.order(mine={"blocks": 1})
     when_mined = await refusal(w3, raw)
 
     assert while_waiting == {"code": -32000, "message": "already known"}
     assert when_mined == {"code": -32000, "message": "already known"}
-    assert len(payments(node, payer)) == 1
+    assert len(payments(evm, payer)) == 1
 
 
 @pytest.mark.parametrize(
@@ -388,7 +234,7 @@ async def test_sending_the_same_bytes_again_is_harmless_while_waiting_and_when_m
     ],
 )
 async def test_an_impossible_transaction_is_refused_in_the_words_of_a_node(
-    node: EvmNode, w3: Web3, payer: LocalAccount, nonce: int, fields: dict[str, int], message: str
+    evm: EvmNode, w3: Web3, payer: LocalAccount, nonce: int, fields: dict[str, int], message: str
 ) -> None:
     first = signed(payer, 0)
     await w3.eth.send_raw_transaction(first)
@@ -398,41 +244,17 @@ async def test_an_impossible_transaction_is_refused_in_the_words_of_a_node(
 
     assert refused["code"] in (-32000, -32003)
     assert message in refused["message"].lower()
-    assert len(payments(node, payer)) == 1
+    assert len(payments(evm, payer)) == 1
 
 
 async def test_a_transaction_for_another_chain_is_refused(w3: Web3, payer: LocalAccount) -> None:
     assert "chain id" in (await refusal(w3, signed(payer, 0, chainId=1)))["message"].lower()
 
 
-def test_an_unknown_method_is_told_apart(node: EvmNode) -> None:
-    answer = httpx.post(node.rpc, json={"jsonrpc": "2.0", "id": 7, "method": "eth_coffee"}).json()
+def test_an_unknown_method_is_told_apart(evm: EvmNode) -> None:
+    answer = httpx.post(evm.rpc, json={"jsonrpc": "2.0", "id": 7, "method": "eth_coffee"}).json()
 
     assert (answer["id"], answer["error"]["code"]) == (7, -32601)
-
-
-@pytest.mark.parametrize(
-    ("body", "code"),
-    [
-        ("{", -32700),
-        ("[]", -32600),
-        ('{"id":1}', -32600),
-        ('{"id":1,"method":"eth_getBalance","params":{}}', None),
-        ('{"id":1,"method":"eth_sendRawTransaction","params":{"raw":"0x"}}', -32602),
-        ('{"id":1,"method":"eth_sendRawTransaction","params":[]}', -32602),
-        ('{"id":1,"method":"eth_sendRawTransaction","params":["0xzz"]}', -32602),
-        ('{"id":1,"method":"eth_sendRawTransaction","params":["0x02f8"]}', None),
-    ],
-)
-def test_nonsense_is_refused_and_the_node_goes_on(
-    node: EvmNode, body: str, code: int | None
-) -> None:
-    response = httpx.post(node.rpc, content=body)
-
-    assert response.status_code == httpx.codes.OK
-    assert code is None or response.json()["error"]["code"] == code
-    assert "error" in response.json()
-    assert status_of_a_question(node) == httpx.codes.OK
 
 
 async def test_a_batch_is_answered_in_order(w3: Web3, payer: LocalAccount) -> None:
@@ -445,31 +267,31 @@ async def test_a_batch_is_answered_in_order(w3: Web3, payer: LocalAccount) -> No
 
 
 async def test_blocks_come_by_the_clock_in_interval_mode(
-    node: EvmNode, w3: Web3, payer: LocalAccount
+    evm: EvmNode, w3: Web3, payer: LocalAccount
 ) -> None:
-    node.order(mining={"mode": "interval", "seconds": 1})
+    evm.order(mining={"mode": "interval", "seconds": 1})
     raw = signed(payer, 0)
 
     await w3.eth.send_raw_transaction(raw)
 
-    assert payments(node, payer) == []
+    assert payments(evm, payer) == []
     assert (await receipt_of(w3, raw))["status"] == 1
 
 
 async def test_leaving_manual_mode_mines_what_waited(
-    node: EvmNode, w3: Web3, payer: LocalAccount
+    evm: EvmNode, w3: Web3, payer: LocalAccount
 ) -> None:
-    node.order(mining={"mode": "manual"})
+    evm.order(mining={"mode": "manual"})
     raw = signed(payer, 0)
     await w3.eth.send_raw_transaction(raw)
 
-    node.order(mining={"mode": "auto"})
+    evm.order(mining={"mode": "auto"})
 
     assert (await receipt_of(w3, raw))["status"] == 1
 
 
 async def test_a_snapshot_undoes_a_payment_and_the_same_bytes_can_be_mined_again(
-    node: EvmNode, w3: Web3, payer: LocalAccount
+    evm: EvmNode, w3: Web3, payer: LocalAccount
 ) -> None:
     snapshot = (await w3.provider.make_request("evm_snapshot", []))["result"]
     raw = signed(payer, 0)
@@ -479,46 +301,7 @@ async def test_a_snapshot_undoes_a_payment_and_the_same_bytes_can_be_mined_again
     await w3.provider.make_request("evm_revert", [snapshot])
 
     assert await w3.eth.get_balance(payer.address) == ETHER
-    assert payments(node, payer) == []
+    assert payments(evm, payer) == []
     await w3.eth.send_raw_transaction(raw)
     assert (await receipt_of(w3, raw))["status"] == 1
-    assert len(payments(node, payer)) == 1
-
-
-async def test_every_answer_waits_for_the_ordered_latency(node: EvmNode, w3: Web3) -> None:
-    node.order(latency={"ms": 150})
-    started = time.monotonic()
-
-    await w3.eth.chain_id
-
-    assert time.monotonic() - started >= 0.15
-
-
-async def test_the_node_can_lie_about_its_chain(node: EvmNode, w3: Web3) -> None:
-    node.order(chain_id={"value": Wei(1)})
-
-    assert await w3.eth.chain_id == 1
-    assert await w3.net.version == "1"
-
-
-@pytest.mark.parametrize(
-    "orders",
-    [
-        {"mime": {}},
-        {"mining": {"mode": "never"}},
-        {"set_balance": {"address": "0x1", "amount": "1"}},
-        [],
-    ],
-)
-def test_a_senseless_order_is_refused(node: EvmNode, orders: Any) -> None:
-    response = httpx.post(node.control, json=orders)
-
-    assert response.status_code == 400
-    assert response.json()["ok"] is False
-
-
-@pytest.mark.parametrize("path", ["/", "/control"])
-def test_only_a_loopback_host_is_answered(node: EvmNode, path: str) -> None:
-    response = httpx.post(node.rpc + path, json={}, headers={"Host": "other.example:80"})
-
-    assert response.status_code == 403
+    assert len(payments(evm, payer)) == 1
