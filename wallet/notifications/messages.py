@@ -1,0 +1,175 @@
+"""What each alert says: severity, a headline and sentences, without channel words.
+
+A sentence is left out when the alert's payload lacks one of its fields.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from string import Formatter
+from types import MappingProxyType
+
+
+class Severity(IntEnum):
+    """Delivered in this order."""
+
+    STOP = 0
+    ALARM = 1
+    NEWS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    severity: Severity
+    headline: str
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    severity: Severity
+    headline: str
+    sentences: Sequence[str]
+
+
+TEMPLATES: Mapping[str, Template] = MappingProxyType(
+    {
+        "KILL_SWITCH_ACTIVATED": Template(
+            Severity.STOP,
+            "Kill switch active: everything is stopped",
+            (
+                "Nothing is signed or sent until you recover on the host.",
+                "Sessions ended: {sessions}.",
+                "Waiting payments cancelled: {transactions}.",
+                "Already signed and out of reach: {exposure}. They end on chain.",
+                "Stopped by {actor}.",
+                "To recover, run on the host: waiaas recover",
+                "Reason: {reason}",
+            ),
+        ),
+        "KILL_SWITCH_RECOVERY_STARTED": Template(
+            Severity.STOP,
+            "Recovery started",
+            (
+                "Payments start again at {recovery_at}.",
+                "The wait is {wait_seconds} seconds.",
+                "If this was not you, press Cancel recovery.",
+            ),
+        ),
+        "KILL_SWITCH_RECOVERY_CANCELLED": Template(
+            Severity.STOP,
+            "Recovery cancelled",
+            ("Everything stays stopped.", "Cancelled by {actor}."),
+        ),
+        "KILL_SWITCH_RECOVERED": Template(
+            Severity.STOP,
+            "Running again",
+            (
+                "The kill switch is off and wallets work again.",
+                "Agents need new sessions: waiaas session create",
+            ),
+        ),
+        "DAEMON_LOCKED": Template(
+            Severity.ALARM,
+            "The keystore is locked",
+            (
+                "Nothing can be signed. You can still see, reject and stop.",
+                "To unlock, run on the host: waiaas unlock",
+            ),
+        ),
+        "CARD_MISMATCH": Template(
+            Severity.ALARM,
+            "A tap did not match the card that was sent",
+            (
+                "It had no effect. Approving in Telegram is frozen; rejecting and stopping still work.",
+                "Check who can reach this bot, then lift the freeze on the host: waiaas pair",
+                "Button: {action}.",
+            ),
+        ),
+        "POLLER_CONFLICT": Template(
+            Severity.ALARM,
+            "Somebody else uses this bot's token",
+            (
+                "Approving in Telegram is frozen; rejecting and stopping still work.",
+                "What was seen: {what}.",
+                "Revoke the token with @BotFather and set a new one on the host.",
+            ),
+        ),
+        "UPDATE_PARKED": Template(
+            Severity.ALARM,
+            "One of your messages could not be handled",
+            ("It failed three times and was set aside. Please send it again.", "Update {update}."),
+        ),
+        "CLAIM_REUSED": Template(
+            Severity.ALARM,
+            "A claim code was used twice",
+            (
+                "The session was ended. Somebody may have seen the code.",
+                "Session: {name}.",
+                "Session id: {id}.",
+            ),
+        ),
+        "NONCE_TAKEN": Template(
+            Severity.ALARM,
+            "A payment's place was taken by something unknown",
+            (
+                "Another program may hold this wallet's key. The payment is kept open.",
+                "Transaction: {id}.",
+                "Wallet: {wallet}.",
+            ),
+        ),
+        "SESSION_CREATED": Template(
+            Severity.NEWS,
+            "New session",
+            (
+                "An agent can ask for payments once it used its claim code.",
+                "Wallet: {wallet}.",
+                "Session id: {id}.",
+                "Name: {name}",
+            ),
+        ),
+        "SESSION_REVOKED": Template(
+            Severity.NEWS,
+            "Session ended",
+            ("Its waiting payments were cancelled.", "Session id: {id}.", "Name: {name}"),
+        ),
+        "POLICY_CHANGED": Template(
+            Severity.NEWS,
+            "A rule was changed",
+            ("Rule: {rule}.", "Wallet: {wallet}.", "Changed by {actor}.", "{summary}"),
+        ),
+        "PAIRED": Template(
+            Severity.NEWS,
+            "This chat now belongs to the owner",
+            ("Cards will appear here. Send /help to see what you can do.",),
+        ),
+        "WALLET_CREATED": Template(
+            Severity.NEWS,
+            "New wallet",
+            ("Name: {name}.", "Network: {network}.", "Address: {address}"),
+        ),
+    }
+)
+_UNKNOWN = Template(Severity.NEWS, "Notice", ())
+
+
+def say(kind: str, payload: Mapping[str, str]) -> Message:
+    """The message of an alert; a kind unknown here still says its name and facts."""
+    template = TEMPLATES.get(kind)
+    if template is None:
+        sentences = [f"{kind}.", *(f"{name}: {value}" for name, value in payload.items())]
+        return Message(_UNKNOWN.severity, _UNKNOWN.headline, sentences)
+    sentences = [
+        sentence.format_map(payload)
+        for sentence in template.sentences
+        if _fields(sentence) <= payload.keys()
+    ]
+    return Message(template.severity, template.headline, sentences)
+
+
+def severity_of(kind: str) -> Severity:
+    return TEMPLATES.get(kind, _UNKNOWN).severity
+
+
+def _fields(sentence: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(sentence) if name}

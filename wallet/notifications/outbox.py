@@ -1,0 +1,323 @@
+"""Delivers cards and alerts: stored before they are sent, drawn as things are now, retried until they arrive."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final
+
+from wallet.domain.chains import Network
+from wallet.domain.console import Action, Alert, AlertState, Card, Handle
+from wallet.domain.money import Asset
+from wallet.domain.owner import Factor
+from wallet.domain.tiers import Tier
+from wallet.domain.transactions import Transaction
+from wallet.domain.wallets import Wallet
+from wallet.notifications.buttons import actions_of, is_waiting_for_owner, new_handle
+from wallet.notifications.messages import Severity, severity_of
+from wallet.ports.owner_channel import Button, CardView, ChannelError, OwnerChannel
+from wallet.ports.store import Store, Unit
+from wallet.ports.world import Clock, Ids
+
+BATCH: Final = 50
+FIRST_RETRY_MS: Final = 1_000
+LONGEST_RETRY_MS: Final = 300_000
+ALERT_ATTEMPTS: Final = 50
+KEPT_RENDERINGS: Final = 3
+ANSWER_DAY_MS: Final = 86_400_000
+LONGEST_WAIT_SECONDS: Final = 60.0
+UNPAIRED_SECONDS: Final = 2.0
+RECOVERY: Final = "KILL_SWITCH_RECOVERY_STARTED"
+
+_TIER_ORDER: Final = {Tier.APPROVAL: 0, Tier.DELAY: 1, Tier.NOTIFY: 2, Tier.INSTANT: 3}
+_log = logging.getLogger("waiaas.outbox")
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """A card as it is about to be shown, with the row it was drawn from."""
+
+    card: Card
+    view: CardView
+    text: str
+
+    @property
+    def handles(self) -> list[str]:
+        return [button.handle for row in self.view.buttons for button in row]
+
+
+class Outbox:
+    """One deliverer over one channel. Everything it knows is in the store; losing it loses nothing."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        ids: Ids,
+        channel: OwnerChannel | None,
+        *,
+        networks: Mapping[str, Network],
+        factor_of: Callable[[str], Awaitable[Factor | None]],
+    ) -> None:
+        self._store, self._clock, self._ids = store, clock, ids
+        self._channel = channel
+        self._networks = networks
+        self._factor_of = factor_of
+        self._stir = asyncio.Event()
+
+    def attach(self, channel: OwnerChannel | None) -> None:
+        """Deliver through this channel from now on; None keeps everything."""
+        self._channel = channel
+        self.wake()
+
+    def wake(self) -> None:
+        """Something was committed that wants to be shown."""
+        self._stir.set()
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Deliver until ``stopping`` is set. A failing store or channel ends nothing."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._stir_at(stopping))
+            while not stopping.is_set():
+                self._stir.clear()
+                seconds = await self._drain_and_plan()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(seconds):
+                        await self._stir.wait()
+
+    async def _stir_at(self, stopping: asyncio.Event) -> None:
+        await stopping.wait()
+        self._stir.set()
+
+    async def _drain_and_plan(self) -> float:
+        """Drain once; returns the seconds until something is due again."""
+        try:
+            if self._channel is None or await self._chat() is None:
+                return UNPAIRED_SECONDS
+            await self.drain()
+            due = await self.next_due()
+        except Exception:  # noqa: BLE001 - whatever fails, delivery goes on
+            _log.exception("delivering to the owner failed")
+            return FIRST_RETRY_MS * 5 / 1000
+        if due is None:
+            return LONGEST_WAIT_SECONDS
+        return max(0.0, min((due - self._clock.now()) / 1000, LONGEST_WAIT_SECONDS))
+
+    async def next_due(self) -> int | None:
+        """When something waits to be delivered (epoch ms, maybe past); None when nothing does."""
+        return await self._store.read(lambda unit: unit.console.next_retry())
+
+    async def drain(self) -> int:
+        """Deliver what is due now, the gravest first; returns how many arrived."""
+        channel = self._channel
+        chat = None if channel is None else await self._chat()
+        if channel is None or chat is None:
+            return 0
+        now = self._clock.now()
+        cards = await self._store.read(lambda unit: unit.console.cards_due(now, BATCH))
+        alerts = await self._store.read(lambda unit: unit.console.alerts_due(now, BATCH))
+        alerts.sort(key=lambda alert: (severity_of(alert.kind), alert.id))
+        urgent = [alert for alert in alerts if severity_of(alert.kind) is Severity.STOP]
+        arrived = await _count(self._deliver_alert(channel, chat, alert) for alert in urgent)
+        arrived += await _count(
+            self._deliver_card(channel, _for_chat(card, chat))
+            for card in await self._sorted(cards)
+        )
+        rest = (alert for alert in alerts if alert not in urgent)
+        return arrived + await _count(self._deliver_alert(channel, chat, alert) for alert in rest)
+
+    async def _chat(self) -> int | None:
+        owner = await self._store.read(lambda unit: unit.authority.owner())
+        return None if owner is None else owner.chat_id
+
+    async def _sorted(self, cards: list[Card]) -> list[Card]:
+        async def tiers(unit: Unit) -> dict[str, int]:
+            rows = [await unit.transactions.get(card.transaction_id) for card in cards]
+            return {row.id: _TIER_ORDER[row.tier] for row in rows if row is not None}
+
+        order = await self._store.read(tiers) if len(cards) > 1 else {}
+        return sorted(
+            cards, key=lambda card: (order.get(card.transaction_id, 9), card.transaction_id)
+        )
+
+    # ---- cards
+
+    async def _deliver_card(self, channel: OwnerChannel, card: Card) -> bool:
+        factor = await self._factor(card)
+        drawn = await self._store.run(lambda unit: self._draw(unit, channel, card, factor))
+        if drawn is None:
+            return False
+        try:
+            message_id = await channel.show(drawn.card, drawn.view)
+        except ChannelError as error:
+            await self._store.run(partial(self._card_failed, drawn=drawn, error=error))
+            return False
+        await self._store.run(lambda unit: self._card_shown(unit, drawn, message_id))
+        return True
+
+    async def _factor(self, card: Card) -> Factor | None:
+        row = await self._store.read(lambda unit: unit.transactions.get(card.transaction_id))
+        if row is None or not is_waiting_for_owner(row, self._clock.now()):
+            return None
+        return await self._factor_of(card.transaction_id)
+
+    async def _draw(
+        self, unit: Unit, channel: OwnerChannel, due: Card, factor: Factor | None
+    ) -> _Drawn | None:
+        """Draw the row as it is now and store the text before anything is sent."""
+        now = self._clock.now()
+        card = await unit.console.card(due.transaction_id)
+        row = await unit.transactions.get(due.transaction_id)
+        wallet = None if row is None else await unit.wallets.get(row.wallet_id)
+        if card is None or row is None or wallet is None:
+            await unit.console.save_card(replace(due, shown=due.wanted))
+            return None
+        lapsed = card.stage_until is not None and card.stage_until <= now
+        card = _for_chat(card, due.chat_id)
+        if lapsed or not is_waiting_for_owner(row, now):
+            card = replace(card, stage="CARD", stage_until=None)
+        view = await self._view(unit, card, row, wallet, factor)
+        text = channel.render(view)
+        kept = tuple(known for known in card.renderings if known != text)
+        renderings = (*kept, text)[-KEPT_RENDERINGS:]
+        card = replace(card, renderings=renderings, attempts=card.attempts + 1)
+        await unit.console.save_card(card)
+        return _Drawn(card, view, text)
+
+    async def _view(
+        self, unit: Unit, card: Card, row: Transaction, wallet: Wallet, factor: Factor | None
+    ) -> CardView:
+        network = self._networks[row.network]
+        asset: Asset = network.native
+        number, head = await unit.audit.head()
+        actions = actions_of(row, card.stage, self._clock.now())
+        buttons = [await self._button(unit, card, row, action) for action in actions]
+        return CardView(
+            transaction=row,
+            wallet=wallet,
+            symbol=asset.symbol,
+            decimals=asset.decimals,
+            fee_symbol=network.symbol,
+            fee_decimals=network.decimals,
+            explorer=explorer_link(network.explorer, row.hash),
+            stage=card.stage,
+            factor=factor,
+            buttons=[buttons] if buttons else [],
+            audit_head=f"{number} {head[:8]}",
+        )
+
+    async def _button(self, unit: Unit, card: Card, row: Transaction, action: Action) -> Button:
+        """The live handle of this button if the message already carries one, else a new one."""
+        for known in await unit.console.handles_of(row.id):
+            same = (known.action, known.digest, known.chat_id) == (
+                action,
+                row.digest,
+                card.chat_id,
+            )
+            if same and known.used_at is None and known.message_id == card.message_id:
+                return Button(action, known.handle)
+        fresh = new_handle(self._ids, action, row.id, card.chat_id)
+        bound = replace(fresh, digest=row.digest, policy_version=row.policy_version)
+        await unit.console.add_handle(bound)
+        return Button(action, bound.handle)
+
+    async def _card_shown(self, unit: Unit, drawn: _Drawn, message_id: int) -> None:
+        now = self._clock.now()
+        card = await unit.console.card(drawn.card.transaction_id)
+        if card is None:
+            return
+        delivered_at = card.delivered_at or now
+        # A passing stage is redrawn when it lapses: one short of wanted, due again then.
+        until = drawn.card.stage_until
+        shown = drawn.card.wanted if until is None else drawn.card.wanted - 1
+        arrived = replace(
+            card, message_id=message_id, delivered_at=delivered_at, attempts=0, shown=shown
+        )
+        retry_at = until or 0 if card.wanted == drawn.card.wanted else 0
+        await unit.console.save_card(replace(arrived, retry_at=retry_at))
+        if drawn.handles:
+            await unit.console.bind_handles(drawn.handles, message_id, drawn.text)
+        if card.delivered_at is None:
+            await self._start_answer_time(unit, card.transaction_id, delivered_at)
+
+    async def _start_answer_time(self, unit: Unit, transaction_id: str, now: int) -> None:
+        """The time to answer an approval begins when the question reached the owner."""
+        row = await unit.transactions.get(transaction_id)
+        if row is None or row.approval_seconds is None or not is_waiting_for_owner(row, now):
+            return
+        latest = row.created_at + ANSWER_DAY_MS
+        expires_at = min(now + row.approval_seconds * 1000, latest)
+        await unit.transactions.note(transaction_id, expires_at=expires_at)
+
+    async def _card_failed(self, unit: Unit, *, drawn: _Drawn, error: ChannelError) -> None:
+        card = await unit.console.card(drawn.card.transaction_id)
+        if card is None:
+            return
+        if error.gone:  # its message no longer exists: send anew, at once
+            await unit.console.save_card(replace(card, message_id=None, retry_at=0))
+            return
+        retry_at = self._clock.now() + _pause(card.attempts, error)
+        await unit.console.save_card(replace(card, retry_at=retry_at))
+        _log.warning("a card was not delivered (attempt %d): %s", card.attempts, error)
+
+    # ---- alerts
+
+    async def _deliver_alert(self, channel: OwnerChannel, chat_id: int, alert: Alert) -> bool:
+        try:
+            if alert.kind == RECOVERY:
+                await self._offer_cancel(channel, chat_id, alert)
+            else:
+                await channel.say(chat_id, alert)
+        except ChannelError as error:
+            await self._alert_failed(alert, error)
+            return False
+        sent = replace(alert, state=AlertState.SENT, attempts=alert.attempts + 1)
+        await self._store.run(lambda unit: unit.console.save_alert(sent))
+        return True
+
+    async def _offer_cancel(self, channel: OwnerChannel, chat_id: int, alert: Alert) -> None:
+        handle: Handle = new_handle(self._ids, Action.CANCEL_RECOVERY, "", chat_id)
+        await self._store.run(lambda unit: unit.console.add_handle(handle))
+        button = Button(handle.action, handle.handle)
+        message_id = await channel.offer(chat_id, alert.kind, alert.payload, button)
+        await self._store.run(
+            lambda unit: unit.console.bind_handles([handle.handle], message_id, "")
+        )
+
+    async def _alert_failed(self, alert: Alert, error: ChannelError) -> None:
+        attempts = alert.attempts + 1
+        state = AlertState.PARKED if attempts >= ALERT_ATTEMPTS else AlertState.WAITING
+        retry_at = self._clock.now() + _pause(attempts, error)
+        failed = replace(alert, state=state, attempts=attempts, retry_at=retry_at)
+        await self._store.run(lambda unit: unit.console.save_alert(failed))
+        parked = " and was set aside" if state is AlertState.PARKED else ""
+        _log.warning(
+            "alert %s was not delivered (attempt %d)%s: %s", alert.kind, attempts, parked, error
+        )
+
+
+def explorer_link(explorer: str | None, tx_hash: str | None) -> str | None:
+    """The page of a transaction: ``{hash}`` in the configured address is filled in, else /tx/ is added."""
+    if not explorer or not tx_hash:
+        return None
+    if "{hash}" in explorer:
+        return explorer.replace("{hash}", tx_hash)
+    return f"{explorer.rstrip('/')}/tx/{tx_hash}"
+
+
+def _for_chat(card: Card, chat_id: int) -> Card:
+    """A card follows its owner into a newly paired chat, as a new message."""
+    return card if card.chat_id == chat_id else replace(card, chat_id=chat_id, message_id=None)
+
+
+def _pause(attempts: int, error: ChannelError) -> int:
+    if error.retry_after is not None:
+        return int(error.retry_after * 1000)
+    doubled = FIRST_RETRY_MS << min(max(attempts - 1, 0), 20)
+    return min(doubled, LONGEST_RETRY_MS)
+
+
+async def _count(deliveries: Iterable[Awaitable[bool]]) -> int:
+    return sum([await delivery for delivery in deliveries])

@@ -1,0 +1,103 @@
+"""What a tap is, what can come of it, and whether it fits what was sent. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from wallet.domain.console import Action, Card, Handle
+from wallet.domain.transactions import Transaction
+from wallet.notifications.buttons import is_waiting_for_owner, is_waiting_for_time
+
+PROTECTIVE: Final = frozenset(Action) - {Action.APPROVE, Action.CONFIRM_APPROVE}
+CARD_ACTIONS: Final = frozenset(
+    {Action.APPROVE, Action.CONFIRM_APPROVE, Action.BACK, Action.REJECT, Action.CANCEL}
+)
+
+
+class AnswerKind(StrEnum):
+    """What came of a tap or a typed code."""
+
+    OUT_OF_DATE = "OUT_OF_DATE"
+    MISMATCH = "MISMATCH"
+    FROZEN = "FROZEN"
+    CONFIRM_ASKED = "CONFIRM_ASKED"
+    CODE_ASKED = "CODE_ASKED"
+    HOST_NEEDED = "HOST_NEEDED"
+    APPROVED = "APPROVED"
+    REJECTED = "REJECTED"
+    CANCELLED = "CANCELLED"
+    BACK = "BACK"
+    REVOKED = "REVOKED"
+    STOPPED = "STOPPED"
+    RECOVERY_CANCELLED = "RECOVERY_CANCELLED"
+    DISMISSED = "DISMISSED"
+    WRONG_CODE = "WRONG_CODE"
+    NOT_WAITING = "NOT_WAITING"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """``alert`` asks for a box to be closed instead of a passing note."""
+
+    kind: AnswerKind
+    alert: bool = False
+    params: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """A tap as the channel reports it. ``text`` is None where the message is too old to be shown."""
+
+    handle: str
+    user_id: int
+    chat_id: int
+    message_id: int
+    text: str | None
+
+
+def is_spent(handle: Handle, now: int) -> bool:
+    return handle.used_at is not None or (
+        handle.expires_at is not None and handle.expires_at <= now
+    )
+
+
+def still_waits(handle: Handle, transaction: Transaction, now: int) -> bool:
+    if handle.digest != transaction.digest:
+        return False
+    if handle.action is Action.CANCEL:
+        return is_waiting_for_time(transaction)
+    return is_waiting_for_owner(transaction, now)
+
+
+def fits_card(card: Card, handle: Handle, press: Press) -> bool:
+    """An unbound handle belongs to a send whose answer was lost: its text must still be ours."""
+    if card.chat_id != press.chat_id or handle.chat_id != press.chat_id:
+        return False
+    if handle.message_id is not None and card.message_id is not None:
+        same = handle.message_id == press.message_id == card.message_id
+    else:
+        same = handle.message_id in (None, press.message_id)
+    return same and press.text in card.renderings
+
+
+def fits_stage(action: Action, card: Card, now: int) -> bool:
+    lapsed = card.stage_until is not None and card.stage_until <= now
+    stage = "CARD" if lapsed else card.stage
+    match action:
+        case Action.APPROVE:
+            return stage == "CARD"
+        case Action.CONFIRM_APPROVE:
+            return stage == "CONFIRM"
+        case Action.BACK:
+            return stage != "CARD"
+        case _:
+            return True
+
+
+def fits_message(handle: Handle, press: Press) -> bool:
+    if handle.chat_id != press.chat_id:
+        return False
+    if handle.message_id is not None and handle.message_id != press.message_id:
+        return False
+    return not handle.rendering or press.text is None or handle.rendering == press.text
