@@ -74,7 +74,7 @@ class Endpoints(Generic[C]):
         self._proof = proof
         self._clock = clock
         self._timeout = timeout_seconds
-        self._failures = (EndpointError, OSError, TimeoutError, *failures)
+        self._failures: tuple[type[Exception], ...] = (OSError, TimeoutError, *failures)
 
     @property
     def clients(self) -> tuple[C, ...]:
@@ -127,9 +127,14 @@ class Endpoints(Generic[C]):
     async def _reached(self, endpoint: Endpoint[C]) -> None:
         if self._is_proved(endpoint):
             return
+        failures = endpoint.failures
         async with endpoint.proving:
-            if not self._is_proved(endpoint):
-                await self._prove(endpoint)
+            if self._is_proved(endpoint):
+                return
+            if endpoint.failures > failures:
+                # Somebody asked while we queued: one silence is enough for everybody waiting.
+                raise EndpointError(f"{endpoint.label}: did not prove its identity")
+            await self._prove(endpoint)
 
     def _is_proved(self, endpoint: Endpoint[C]) -> bool:
         proved_at = endpoint.proved_at
@@ -163,7 +168,7 @@ class Endpoints(Generic[C]):
         endpoint.rests_until = self._clock.monotonic() + rest
 
     def _unavailable(self, errors: Sequence[EndpointError]) -> ChainError:
-        foreign = any(isinstance(error, ForeignEndpointError) for error in errors)
+        foreign = all(isinstance(error, ForeignEndpointError) for error in errors)
         reasons = [str(error) for error in errors]
         if foreign:
             return ChainError(
