@@ -1,0 +1,148 @@
+"""Taking a row for execution: everything that cleared it is checked again, in the same write transaction."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from wallet.domain.chains import Network
+from wallet.domain.intents import Transfer, approval_digest, request_hash
+from wallet.domain.money import Asset
+from wallet.domain.safety import StopState
+from wallet.domain.tiers import Tier
+from wallet.domain.transactions import Attempt, Event, Status, Transaction
+from wallet.domain.wallets import Wallet, WalletStatus
+from wallet.errors import Code, UnavailableError
+from wallet.pipeline.admission import bounds, judge
+from wallet.pipeline.moves import Cause, move
+from wallet.ports.store import Store, Unit
+from wallet.ports.world import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A row in the hands of an executor, with what else its address has under way."""
+
+    row: Transaction
+    wallet: Wallet
+    taken_nonces: frozenset[int]
+    nonce_floor: int
+    outstanding: int  # native units that unfinished attempts of the address may still take
+
+
+class Recheck:
+    """Moves a row to EXECUTING, or ends it with the reason why not."""
+
+    def __init__(self, store: Store, clock: Clock, networks: Mapping[str, Network]) -> None:
+        self._store = store
+        self._clock = clock
+        self._networks = networks
+
+    async def take(self, transaction_id: str) -> Taken | None:
+        """The taken row; its terminal self where a check failed; None when it is not ours to take.
+
+        The caller holds the address lock.
+        """
+        return await self._store.run(lambda unit: self._take(unit, transaction_id))
+
+    async def _take(self, unit: Unit, transaction_id: str) -> Taken | None:
+        row = await unit.transactions.get(transaction_id)
+        now = self._clock.now()
+        if row is None or not _may_start(row, now):
+            return None
+        if (await unit.authority.state()).state is not StopState.NORMAL:
+            return None
+        wallet = await unit.wallets.get(row.wallet_id)
+        assert wallet is not None  # a foreign key
+        verdict = await self._verdict(unit, row, wallet, now)
+        if verdict is not None:
+            event, cause = verdict
+            ended = await move(unit, row, event, cause)
+            return Taken(ended, wallet, frozenset(), 0, 0)
+        started = await move(unit, row, Event.START, Cause("system", now))
+        return await self._under_way(unit, started, wallet)
+
+    async def require_normal(self, unit: Unit) -> None:
+        """Raise SYSTEM_LOCKED unless the stored state is NORMAL in this very transaction."""
+        if (await unit.authority.state()).state is not StopState.NORMAL:
+            raise UnavailableError(Code.SYSTEM_LOCKED, "The owner stopped this wallet service.")
+
+    async def _verdict(
+        self, unit: Unit, row: Transaction, wallet: Wallet, now: int
+    ) -> tuple[Event, Cause] | None:
+        """Why the row must end now, or None when it may go on."""
+        if row.execute_by is not None and now >= row.execute_by:
+            return Event.EXPIRE, _cause(
+                now, Code.TX_EXPIRED, "Its time ran out before it could leave."
+            )
+        if wallet.status is not WalletStatus.ACTIVE:
+            return Event.CANCEL, _cause(now, Code.WALLET_SUSPENDED, "The wallet is suspended.")
+        session = await unit.sessions.get(row.session_id)
+        if session is None or session.revoked_at is not None:
+            return Event.CANCEL, _cause(now, Code.SESSION_REVOKED, "Its session was ended.")
+        if not self._is_unchanged(row, wallet):
+            return Event.CANCEL, _cause(
+                now, Code.PAYLOAD_MISMATCH, "It is not what was decided any more."
+            )
+        return await self._denied(unit, row, now)
+
+    async def _denied(self, unit: Unit, row: Transaction, now: int) -> tuple[Event, Cause] | None:
+        others = [r for r in await unit.ledger.reservations() if r.transaction_id != row.id]
+        intent = self._intent(row)
+        decision, _ = await judge(unit, intent, row.fee_ceiling, others, now=now)
+        if not decision.is_denied:
+            return None
+        return Event.CANCEL, _cause(
+            now,
+            decision.code,
+            f"Denied at execution: {decision.reason} (rule {decision.rule_id}).",
+        )
+
+    def _intent(self, row: Transaction) -> Transfer:
+        network = self._networks[row.network]
+        asset = Asset(network.name, network.symbol, network.decimals)
+        return Transfer(row.wallet_id, asset, row.to, row.amount, row.memo)
+
+    def _is_unchanged(self, row: Transaction, wallet: Wallet) -> bool:
+        """Columns, stored request, hash and digest must all tell the same payment."""
+        hashed = request_hash(row.request)
+        digest = approval_digest(
+            row.id, hashed, bounds(wallet, self._networks[row.network], row.fee_ceiling)
+        )
+        same_request = self._intent(row).canonical() == row.request
+        return same_request and hashed == row.request_hash and digest == row.digest
+
+    async def _under_way(self, unit: Unit, row: Transaction, wallet: Wallet) -> Taken:
+        unfinished = await unit.attempts.unfinished(wallet.network, wallet.address)
+        submitted = {t.id for t in await unit.transactions.in_status(Status.SUBMITTED)}
+        highest = await unit.attempts.highest_final_nonce(wallet.network, wallet.address)
+        return Taken(
+            row=row,
+            wallet=wallet,
+            taken_nonces=frozenset(a.nonce for a in unfinished if a.nonce is not None),
+            nonce_floor=0 if highest is None else highest + 1,
+            outstanding=outstanding([a for a in unfinished if a.transaction_id in submitted]),
+        )
+
+
+def outstanding(attempts: list[Attempt]) -> int:
+    """What unfinished attempts may still take: siblings at one nonce count once, by the dearest."""
+    dearest: dict[object, int] = {}
+    for attempt in attempts:
+        slot = attempt.hash if attempt.nonce is None else attempt.nonce
+        dearest[slot] = max(dearest.get(slot, 0), attempt.max_cost)
+    return sum(dearest.values())
+
+
+def _may_start(row: Transaction, now: int) -> bool:
+    match row.status:
+        case Status.EXECUTING | Status.PENDING:
+            return True
+        case Status.QUEUED if row.tier is Tier.DELAY:
+            return row.due_at is not None and row.due_at <= now
+        case Status.QUEUED:
+            return row.consent_at is not None
+        case _:
+            return False
+
+
+def _cause(now: int, error: Code, message: str) -> Cause:
+    return Cause("system", now, error, message)

@@ -1,0 +1,1 @@
+"""Stopping: the in-memory gate and the keys of an unlocked daemon."""

@@ -1,0 +1,1 @@
+"""What an agent program proves itself with."""
