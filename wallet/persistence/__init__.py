@@ -1,0 +1,1 @@
+"""The store: one SQLite file behind tortoise models, migrations and short units of work."""

@@ -1,0 +1,433 @@
+"""Tortoise rows: the one source of the schema. Plain columns, no behaviour.
+
+Amounts are decimal TEXT, times are epoch milliseconds (BIGINT), enums are their upper-case text. Column
+names are the field names of the domain's values, so ``rows.Table`` can map them both ways. Comments stand
+above the classes because tortoise writes a docstring into the schema.
+"""
+
+from enum import Enum
+from typing import TypeVar
+
+from tortoise import fields
+from tortoise.fields.base import Field
+from tortoise.indexes import Index
+from tortoise.models import Model
+
+from wallet.domain.console import Action, AlertState
+from wallet.domain.owner import Factor
+from wallet.domain.safety import StopState
+from wallet.domain.tiers import Tier
+from wallet.domain.transactions import Purpose, Status
+from wallet.domain.wallets import WalletStatus
+from wallet.persistence.fields import AmountField, JsonField, PartialIndex
+
+E = TypeVar("E", bound=Enum)
+
+
+def _enum(of: type[E], max_length: int) -> Field[E]:
+    """Without tortoise's description: it lists the members, so a new member would ask for a migration."""
+    return fields.CharEnumField(of, max_length=max_length, description="")
+
+
+class Wallet(Model):
+    id = fields.CharField(primary_key=True, max_length=64)
+    name = fields.CharField(max_length=128)
+    chain = fields.CharField(max_length=32)
+    network = fields.CharField(max_length=64)
+    address = fields.CharField(max_length=128)
+    public_key = fields.CharField(max_length=256)
+    created_at = fields.BigIntField()
+    status = _enum(WalletStatus, 16)
+    suspended_by = fields.CharField(max_length=64, null=True)
+
+    class Meta:
+        table = "wallets"
+
+
+class Session(Model):
+    id = fields.CharField(primary_key=True, max_length=64)
+    wallet: fields.ForeignKeyRelation[Wallet] = fields.ForeignKeyField(
+        "wallet.Wallet", related_name=False, on_delete=fields.RESTRICT
+    )
+    name = fields.CharField(max_length=128)
+    source = fields.CharField(max_length=64)
+    amount_limits = JsonField()  # asset key -> decimal text
+    max_transactions = fields.BigIntField()
+    max_renewals = fields.BigIntField()
+    ttl_seconds = fields.BigIntField()
+    created_at = fields.BigIntField()
+    expires_at = fields.BigIntField()
+    absolute_expires_at = fields.BigIntField()
+    token_hash = fields.CharField(max_length=128, null=True, unique=True)
+    previous_token_hash = fields.CharField(max_length=128, null=True)
+    previous_valid_until = fields.BigIntField(null=True)
+    claimed_at = fields.BigIntField(null=True)
+    revoked_at = fields.BigIntField(null=True)
+    revoked_reason = fields.TextField(null=True)
+    renewals = fields.BigIntField()
+    renewed_at = fields.BigIntField(null=True)
+    transactions = fields.BigIntField()
+    spent = JsonField()  # asset key -> decimal text
+
+    class Meta:
+        table = "sessions"
+        indexes = (
+            Index(fields=["wallet_id"], name="sessions_by_wallet"),
+            PartialIndex(
+                fields=["previous_token_hash"],
+                name="sessions_by_previous_token",
+                where="previous_token_hash IS NOT NULL",
+            ),
+        )
+
+
+# A claim code, by its hash. Voiding one ends its time; ``used_at`` says that it was spent.
+class Claim(Model):
+    code_hash = fields.CharField(primary_key=True, max_length=128)
+    session: fields.ForeignKeyRelation[Session] = fields.ForeignKeyField(
+        "wallet.Session", related_name=False, on_delete=fields.RESTRICT
+    )
+    expires_at = fields.BigIntField()
+    used_at = fields.BigIntField(null=True)
+
+    class Meta:
+        table = "claims"
+        indexes = (
+            PartialIndex(fields=["expires_at"], name="claims_unused", where="used_at IS NULL"),
+        )
+
+
+class Policy(Model):
+    id = fields.CharField(primary_key=True, max_length=64)
+    wallet: fields.ForeignKeyNullableRelation[Wallet] = fields.ForeignKeyField(
+        "wallet.Wallet", related_name=False, on_delete=fields.RESTRICT, null=True
+    )
+    type = fields.CharField(max_length=64)
+    rules = fields.TextField()  # JSON as the owner gave it
+    version = fields.BigIntField()
+    created_at = fields.BigIntField()
+    updated_at = fields.BigIntField()
+
+    class Meta:
+        table = "policies"
+        indexes = (Index(fields=["wallet_id"], name="policies_by_wallet"),)
+
+
+# Single numbers: the policy version, the Telegram offset, the last TOTP step.
+class Number(Model):
+    name = fields.CharField(primary_key=True, max_length=64)
+    value = fields.BigIntField()
+
+    class Meta:
+        table = "numbers"
+
+
+class Transaction(Model):
+    id = fields.CharField(primary_key=True, max_length=64)
+    wallet: fields.ForeignKeyRelation[Wallet] = fields.ForeignKeyField(
+        "wallet.Wallet", related_name=False, on_delete=fields.RESTRICT
+    )
+    session: fields.ForeignKeyRelation[Session] = fields.ForeignKeyField(
+        "wallet.Session", related_name=False, on_delete=fields.RESTRICT
+    )
+    network = fields.CharField(max_length=64)
+    chain = fields.CharField(max_length=32)
+    type = fields.CharField(max_length=32)
+    to = fields.CharField(max_length=128)
+    amount = AmountField()
+    asset = fields.CharField(max_length=192)
+    memo = fields.TextField(null=True)
+    request = fields.TextField()
+    request_hash = fields.CharField(max_length=64)
+    digest = fields.CharField(max_length=64)
+    fee_ceiling = AmountField()
+    tier = _enum(Tier, 16)
+    status = _enum(Status, 16)
+    rule_id = fields.CharField(max_length=64, null=True)
+    policy_version = fields.BigIntField()
+    created_at = fields.BigIntField()
+    execute_by = fields.BigIntField(null=True)
+    due_at = fields.BigIntField(null=True)
+    expires_at = fields.BigIntField(null=True)
+    approval_seconds = fields.BigIntField(null=True)
+    consent_at = fields.BigIntField(null=True)
+    consent_factor = fields.CharField(max_length=16, null=True)
+    attempt = fields.BigIntField()
+    hash = fields.CharField(max_length=128, null=True)
+    fee = AmountField(null=True)
+    error = fields.CharField(max_length=64, null=True)
+    error_message = fields.TextField(null=True)
+    submitted_at = fields.BigIntField(null=True)
+    executed_at = fields.BigIntField(null=True)
+    finalized_at = fields.BigIntField(null=True)
+    idempotency_key = fields.CharField(max_length=128, null=True)
+
+    class Meta:
+        table = "transactions"
+        unique_together = (("wallet", "idempotency_key"),)
+        indexes = (
+            Index(fields=["wallet_id", "id"], name="transactions_by_wallet"),
+            Index(fields=["wallet_id", "status", "id"], name="transactions_by_wallet_status"),
+            Index(fields=["status", "id"], name="transactions_by_status"),
+            Index(fields=["session_id", "status"], name="transactions_by_session_status"),
+            PartialIndex(
+                fields=["due_at"],
+                name="transactions_due",
+                where="status = 'QUEUED' AND tier = 'DELAY'",
+            ),
+            PartialIndex(
+                fields=["expires_at"],
+                name="transactions_unanswered",
+                where="status = 'QUEUED' AND tier = 'APPROVAL' AND consent_at IS NULL",
+            ),
+            PartialIndex(
+                fields=["id"],
+                name="transactions_unfinalized",
+                where="status = 'CONFIRMED' AND finalized_at IS NULL",
+            ),
+        )
+
+
+class Attempt(Model):
+    hash = fields.CharField(primary_key=True, max_length=128)
+    transaction: fields.ForeignKeyRelation[Transaction] = fields.ForeignKeyField(
+        "wallet.Transaction", related_name=False, on_delete=fields.RESTRICT
+    )
+    number = fields.BigIntField()
+    purpose = _enum(Purpose, 16)
+    network = fields.CharField(max_length=64)
+    address = fields.CharField(max_length=128)
+    payload = fields.BinaryField(source_field="raw")  # Model.raw is taken
+    nonce = fields.BigIntField(null=True)
+    last_valid_height = fields.BigIntField(null=True)
+    signing_height = fields.BigIntField(null=True)
+    max_cost = AmountField()
+    created_at = fields.BigIntField()
+    accepted_at = fields.BigIntField(null=True)
+    rejected = fields.TextField(null=True)
+    finalized_at = fields.BigIntField(null=True)
+
+    class Meta:
+        table = "attempts"
+        indexes = (
+            Index(fields=["transaction_id"], name="attempts_by_transaction"),
+            PartialIndex(
+                fields=["network", "address"],
+                name="attempts_unfinished",
+                where="finalized_at IS NULL",
+            ),
+            PartialIndex(
+                fields=["network", "address", "nonce"],
+                name="attempts_final",
+                where="finalized_at IS NOT NULL",
+            ),
+        )
+
+
+class Reservation(Model):
+    transaction: fields.OneToOneRelation[Transaction] = fields.OneToOneField(
+        "wallet.Transaction", related_name=False, on_delete=fields.RESTRICT, primary_key=True
+    )
+    wallet_id = fields.CharField(max_length=64)
+    session_id = fields.CharField(max_length=64)
+    asset = fields.CharField(max_length=192)
+    amount = AmountField()
+    native_asset = fields.CharField(max_length=192)
+    fee = AmountField()
+    owner_approved = fields.BooleanField()
+    created_at = fields.BigIntField()
+
+    class Meta:
+        table = "reservations"
+
+
+class SpendBucket(Model):
+    id = fields.BigIntField(primary_key=True)
+    wallet_id = fields.CharField(max_length=64)
+    asset = fields.CharField(max_length=192)
+    started_at = fields.BigIntField()
+    amount = AmountField()
+    owner_amount = AmountField()
+    count = fields.BigIntField()
+
+    class Meta:
+        table = "spend_buckets"
+        unique_together = (("started_at", "wallet_id", "asset"),)
+
+
+# Numbered without gaps and chained; triggers of the first migration refuse changes.
+class AuditRow(Model):
+    number = fields.BigIntField(primary_key=True, generated=False)
+    at = fields.BigIntField()
+    fact = fields.CharField(max_length=64)
+    actor = fields.CharField(max_length=128, null=True)
+    wallet_id = fields.CharField(max_length=64, null=True)
+    session_id = fields.CharField(max_length=64, null=True)
+    transaction_id = fields.CharField(max_length=64, null=True)
+    details = fields.TextField()  # canonical JSON
+    chaining = fields.CharField(max_length=8)  # how ``hash`` was made: hmac or plain
+    hash = fields.CharField(max_length=64)
+
+    class Meta:
+        table = "audit"
+
+
+class Owner(Model):
+    id = fields.IntField(primary_key=True, generated=False)
+    user_id = fields.BigIntField()
+    chat_id = fields.BigIntField()
+    name = fields.TextField()
+    username = fields.TextField(null=True)
+    paired_at = fields.BigIntField()
+    bands = JsonField()  # asset key -> [tap_max, code_max], decimal text
+
+    class Meta:
+        table = "owner"
+
+
+class SystemState(Model):
+    id = fields.IntField(primary_key=True, generated=False)
+    state = _enum(StopState, 16)
+    version = fields.BigIntField()
+    reason = fields.TextField(null=True)
+    actor = fields.CharField(max_length=128, null=True)
+    activated_at = fields.BigIntField(null=True)
+    recovery_at = fields.BigIntField(null=True)
+    recovery_factor = fields.CharField(max_length=16, null=True)
+    recovery_cancelled_by_chat = fields.BooleanField()
+    mac = fields.CharField(max_length=64, null=True)
+
+    class Meta:
+        table = "system_state"
+
+
+class Pairing(Model):
+    id = fields.IntField(primary_key=True, generated=False)
+    code_hash = fields.CharField(max_length=128)
+    expires_at = fields.BigIntField()
+    tries_left = fields.IntField()
+    candidate = JsonField(null=True)
+    voided = fields.BooleanField()
+
+    class Meta:
+        table = "pairing"
+
+
+# The owner's answers; what a factor released in a day is added up from them.
+class Approval(Model):
+    id = fields.CharField(primary_key=True, max_length=64)
+    transaction: fields.ForeignKeyRelation[Transaction] = fields.ForeignKeyField(
+        "wallet.Transaction", related_name=False, on_delete=fields.RESTRICT
+    )
+    answer = fields.CharField(max_length=16)
+    factor = _enum(Factor, 16)
+    asset = fields.CharField(max_length=192)
+    amount = AmountField()
+    at = fields.BigIntField()
+
+    class Meta:
+        table = "approvals"
+        indexes = (Index(fields=["asset", "at"], name="approvals_by_asset"),)
+
+
+class FailureCounter(Model):
+    name = fields.CharField(primary_key=True, max_length=128)
+    count = fields.BigIntField()
+    locked_until = fields.BigIntField()
+
+    class Meta:
+        table = "failure_counters"
+
+
+class Card(Model):
+    transaction: fields.OneToOneRelation[Transaction] = fields.OneToOneField(
+        "wallet.Transaction", related_name=False, on_delete=fields.RESTRICT, primary_key=True
+    )
+    chat_id = fields.BigIntField()
+    wanted = fields.BigIntField()
+    shown = fields.BigIntField()
+    message_id = fields.BigIntField(null=True)
+    delivered_at = fields.BigIntField(null=True)
+    retry_at = fields.BigIntField()
+    attempts = fields.BigIntField()
+    renderings = JsonField()
+    stage = fields.CharField(max_length=16)
+    stage_until = fields.BigIntField(null=True)
+
+    class Meta:
+        table = "cards"
+        indexes = (
+            PartialIndex(fields=["retry_at"], name="cards_due", where="wanted > shown"),
+            PartialIndex(
+                fields=["chat_id", "message_id"],
+                name="cards_by_message",
+                where="message_id IS NOT NULL",
+            ),
+        )
+
+
+class Alert(Model):
+    id = fields.BigIntField(primary_key=True)
+    dedup_key = fields.CharField(max_length=255, unique=True)
+    kind = fields.CharField(max_length=64)
+    payload = JsonField()
+    state = _enum(AlertState, 16)
+    attempts = fields.BigIntField()
+    retry_at = fields.BigIntField()
+    created_at = fields.BigIntField()
+
+    class Meta:
+        table = "alerts"
+        indexes = (
+            PartialIndex(fields=["retry_at"], name="alerts_due", where="state = 'WAITING'"),
+        )
+
+
+class Handle(Model):
+    handle = fields.CharField(primary_key=True, max_length=64)
+    action = _enum(Action, 32)
+    subject = fields.CharField(max_length=128)
+    digest = fields.CharField(max_length=64)
+    policy_version = fields.BigIntField()
+    chat_id = fields.BigIntField()
+    message_id = fields.BigIntField(null=True)
+    rendering = fields.TextField(null=True)
+    expires_at = fields.BigIntField(null=True)
+    used_at = fields.BigIntField(null=True)
+
+    class Meta:
+        table = "handles"
+        indexes = (Index(fields=["subject"], name="handles_by_subject"),)
+
+
+class Challenge(Model):
+    id = fields.CharField(primary_key=True, max_length=64)
+    purpose = fields.CharField(max_length=32)
+    subject = fields.CharField(max_length=128)
+    digest = fields.CharField(max_length=64)
+    factor = fields.CharField(max_length=16)
+    tries_left = fields.IntField()
+    expires_at = fields.BigIntField()
+    consumed_at = fields.BigIntField(null=True)
+
+    class Meta:
+        table = "challenges"
+        indexes = (
+            PartialIndex(
+                fields=["expires_at"], name="challenges_open", where="consumed_at IS NULL"
+            ),
+        )
+
+
+class TelegramUpdate(Model):
+    update_id = fields.BigIntField(primary_key=True, generated=False)
+    body = fields.TextField()
+    received_at = fields.BigIntField()
+    attempts = fields.BigIntField()
+    handled_at = fields.BigIntField(null=True)
+
+    class Meta:
+        table = "telegram_updates"
+        indexes = (
+            PartialIndex(fields=["update_id"], name="updates_waiting", where="handled_at IS NULL"),
+        )

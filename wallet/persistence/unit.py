@@ -1,0 +1,56 @@
+"""A unit of work: every repository over one transaction."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from wallet.persistence.attempts import SqlAttempts
+from wallet.persistence.audit import AuditKey, SqlAudit
+from wallet.persistence.authority import SqlAuthority
+from wallet.persistence.console import SqlConsole
+from wallet.persistence.ledger import SqlLedger
+from wallet.persistence.policies import ParsedRules, SqlPolicies
+from wallet.persistence.rows import Connection
+from wallet.persistence.sessions import SqlSessions
+from wallet.persistence.transactions import SqlTransactions
+from wallet.persistence.wallets import SqlWallets
+from wallet.ports.store import (
+    Attempts,
+    Audit,
+    Authority,
+    Console,
+    Ledger,
+    Policies,
+    Sessions,
+    Transactions,
+    Wallets,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What units need besides a connection."""
+
+    now: Callable[[], int]
+    new_id: Callable[[], str]
+    audit_key: AuditKey
+    rules: ParsedRules
+
+
+class SqlUnit:
+    """Lives as long as its transaction; afterwards every call fails."""
+
+    __slots__ = (
+        "attempts", "audit", "authority", "console", "ledger", "policies", "sessions",
+        "transactions", "wallets",
+    )  # fmt: skip
+
+    def __init__(self, db: Connection, sources: Sources) -> None:
+        self.wallets: Wallets = SqlWallets(db)
+        self.sessions: Sessions = SqlSessions(db)
+        self.policies: Policies = SqlPolicies(db, sources.rules)
+        self.transactions: Transactions = SqlTransactions(db)
+        self.attempts: Attempts = SqlAttempts(db)
+        self.ledger: Ledger = SqlLedger(db)
+        self.audit: Audit = SqlAudit(db, sources.audit_key, sources.now)
+        self.authority: Authority = SqlAuthority(db, sources.new_id)
+        self.console: Console = SqlConsole(db)
