@@ -1,0 +1,1 @@
+"""The chain port for Solana: native payments in version-0 messages."""
