@@ -7,9 +7,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Self
-
-from typing_extensions import override
+from typing import Any, Final, Self, cast
 
 from wallet.domain.permits import Permit
 from wallet.errors import Code, KeystoreError
@@ -240,12 +238,10 @@ class _Child(asyncio.Protocol):
         finally:
             self._waiting.pop(number, None)
 
-    @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # A cast, because uvloop's transports do not inherit from asyncio's.
+        self._transport = cast(asyncio.Transport, transport)
 
-    @override
     def data_received(self, data: bytes) -> None:
         if self.gone:
             return  # killed: an answer that was on its way is no answer any more
@@ -255,7 +251,6 @@ class _Child(asyncio.Protocol):
         except BrokenFrameError:
             self.kill()
 
-    @override
     def connection_lost(self, exc: Exception | None) -> None:
         self.kill()
         self._fail_all()

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from tests.integration.signer.conftest import PASSWORD, World, now_ms, report
 from tests.integration.signer.test_signing import evm_payload
@@ -289,6 +290,23 @@ async def test_a_permit_of_the_daemon_is_checked_by_the_signers_own_clock(world:
         await world.vault.sign(future, payload)
 
     assert caught.value.details == {"reason": "early"}
+
+
+def test_the_client_works_on_uvloop_too(root: Path) -> None:
+    async def life() -> None:
+        vault = await KeyVault.start(root)
+        await vault.create_keystore(PASSWORD, kind="sandbox", profile="CHEAPEST")
+        await vault.unlock(PASSWORD)
+        checking = asyncio.gather(vault.verify_password("wrong"), return_exceptions=True)
+        await asyncio.sleep(0)
+        vault.kill()
+        (answer,) = await asyncio.wait_for(checking, 5)
+        assert isinstance(answer, KeystoreError)
+        await vault.restart()
+        assert (await vault.status()).locked
+        await vault.close()
+
+    uvloop.run(life())
 
 
 def test_frames_survive_being_cut_anywhere() -> None:
