@@ -251,7 +251,7 @@ class _Child(asyncio.Protocol):
         except BrokenFrameError:
             self.kill()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio names it
         self.kill()
         self._fail_all()
 
