@@ -92,17 +92,16 @@ def data_fee(answer: Any) -> int:
 
 
 def gas_limit(estimate: int, data: bytes) -> int:
-    """What to offer for an estimate: exactly that for plain accounts, a fifth more for code.
+    """What to offer for an estimate: the protocol's price for plain accounts, else a fifth more.
 
-    A roll-up may count its data fee as gas; such an estimate is no constant and gets the fifth.
+    Some nodes forget the calldata floor in their estimates and insist on it in transactions. A
+    roll-up may count its data fee as gas; such an estimate is no constant and gets the fifth.
     """
     zeros = data.count(0)
     others = len(data) - zeros
-    exact = (
-        PLAIN_GAS + zeros * _ZERO_BYTE_GAS + others * _BYTE_GAS,
-        PLAIN_GAS + zeros * _FLOOR_ZERO_BYTE_GAS + others * _FLOOR_BYTE_GAS,
-    )
-    return estimate if estimate in exact else -(-estimate * 6 // 5)
+    intrinsic = PLAIN_GAS + zeros * _ZERO_BYTE_GAS + others * _BYTE_GAS
+    floor = PLAIN_GAS + zeros * _FLOOR_ZERO_BYTE_GAS + others * _FLOOR_BYTE_GAS
+    return floor if estimate in {intrinsic, floor} else max(floor, -(-estimate * 6 // 5))
 
 
 def highest_fee_per_gas(market: Market, gas: int, allowed: int) -> int:
