@@ -1,0 +1,75 @@
+"""Taps on cards and offers, and typed codes."""
+
+from typing import Any, Final
+
+from aiogram import F, Router
+from aiogram.types import CallbackQuery, Message
+from aiogram.utils.formatting import Bold
+
+from bot import texts, views
+from bot.callbacks import Dismissed, Pressed
+from bot.doors import Desk
+from bot.errors import sentence
+from bot.handlers.replies import quietly, reply, toast
+from wallet.errors import WalletError
+from wallet.operations.taps import Answer, AnswerKind, Press
+
+CODE: Final = r"^\s*[0-9]{3}\s?[0-9]{3}\s*$"
+
+
+async def pressed(query: CallbackQuery, callback_data: Pressed, desk: Desk) -> None:
+    message = query.message
+    if message is None:
+        await toast(query, texts.ANSWERS[AnswerKind.OUT_OF_DATE])
+        return
+    text = message.text if isinstance(message, Message) else None
+    user = query.from_user.id
+    press = Press(callback_data.handle, user, message.chat.id, message.message_id, text)
+    try:
+        answer = await desk.console.press(press)
+    except WalletError as refusal:
+        await toast(query, sentence(refusal), alert=True)
+        return
+    await toast(query, spoken(answer), alert=answer.alert)
+    await _close_offer(message, answer)
+
+
+def spoken(answer: Answer) -> str:
+    return texts.ANSWERS[answer.kind].format_map(answer.params)
+
+
+async def _close_offer(message: Any, answer: Answer) -> None:
+    """An offer that was taken says what came of it; cards are redrawn by the outbox."""
+    if not isinstance(message, Message):
+        return
+    if answer.kind is AnswerKind.DISMISSED:
+        await quietly(message.delete())
+    elif answer.kind in texts.RESULTS:
+        head = Bold(texts.RESULTS[answer.kind])
+        text, entities = views.joined([head, "", spoken(answer)]).render()
+        await quietly(message.edit_text(text, entities=entities, parse_mode=None))
+
+
+async def dismissed(query: CallbackQuery) -> None:
+    await toast(query, texts.ANSWERS[AnswerKind.DISMISSED])
+    if isinstance(query.message, Message):
+        await quietly(query.message.edit_reply_markup(reply_markup=None))
+
+
+async def typed_code(message: Message, desk: Desk) -> None:
+    """A code must not stay in the chat, whatever comes of it."""
+    await quietly(message.delete())
+    digits = "".join((message.text or "").split())
+    try:
+        answer = spoken(await desk.console.typed_code(message.chat.id, digits))
+    except WalletError as refusal:
+        answer = sentence(refusal)
+    await quietly(reply(message, answer))
+
+
+def router() -> Router:
+    made = Router(name="approvals")
+    made.callback_query.register(pressed, Pressed.filter())
+    made.callback_query.register(dismissed, Dismissed.filter())
+    made.message.register(typed_code, F.text.regexp(CODE))
+    return made

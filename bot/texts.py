@@ -1,0 +1,158 @@
+"""Every sentence the owner reads, except those of alerts (wallet.notifications.messages)."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from wallet.domain.console import Action
+from wallet.domain.owner import Factor
+from wallet.domain.tiers import Tier
+from wallet.domain.transactions import Status
+from wallet.notifications.messages import Severity
+from wallet.operations.taps import AnswerKind
+
+LABELS: Final[Mapping[Action, str]] = MappingProxyType(
+    {
+        Action.APPROVE: "Approve",
+        Action.CONFIRM_APPROVE: "Confirm payment",
+        Action.BACK: "Back",
+        Action.REJECT: "Reject",
+        Action.CANCEL: "Cancel payment",
+        Action.REVOKE_SESSION: "Revoke session",
+        Action.CONFIRM_KILL: "Confirm: stop everything",
+        Action.DISMISS: "Dismiss",
+        Action.CANCEL_RECOVERY: "Cancel recovery",
+    }
+)
+STYLES: Final[Mapping[Action, str]] = MappingProxyType(
+    {
+        Action.APPROVE: "success",
+        Action.CONFIRM_APPROVE: "success",
+        Action.REJECT: "danger",
+        Action.CANCEL: "danger",
+        Action.REVOKE_SESSION: "danger",
+        Action.CONFIRM_KILL: "danger",
+        Action.CANCEL_RECOVERY: "danger",
+    }
+)
+COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "status": "Balances and what is going on",
+        "pending": "Payments that wait",
+        "limits": "The rules that are in force",
+        "sessions": "Agents that may ask for payments",
+        "revoke": "End a session",
+        "killswitch": "Stop everything",
+        "help": "What this bot does",
+    }
+)
+HEADS: Final[Mapping[Status, str]] = MappingProxyType(
+    {
+        Status.PENDING: "🟢 Payment accepted",
+        Status.QUEUED: "🟢 Approved, about to be sent",
+        Status.EXECUTING: "⚙️ Preparing the payment",
+        Status.SUBMITTED: "📤 Sent, waiting for the chain",
+        Status.CONFIRMED: "✅ Paid",
+        Status.FAILED: "❌ Failed",
+        Status.CANCELLED: "🚫 Cancelled",
+        Status.EXPIRED: "⌛ Expired",
+    }
+)
+HEAD_DELAY: Final = "⏳ Payment on hold"
+HEAD_LAPSED: Final = "⌛ Approval no longer possible"
+HEAD_APPROVAL: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "CARD": "🟠 Approve this payment?",
+        "CONFIRM": "🟠 Confirm this payment",
+        "CODE": "🔐 Send your 6-digit code",
+    }
+)
+TIERS: Final[Mapping[Tier, str]] = MappingProxyType(
+    {
+        Tier.INSTANT: "Small payment, sent at once",
+        Tier.NOTIFY: "Sent at once, and you are told",
+        Tier.DELAY: "Held for a while so that you can cancel it",
+        Tier.APPROVAL: "Needs your approval",
+    }
+)
+FACTORS: Final[Mapping[Factor, str]] = MappingProxyType(
+    {
+        Factor.TAP: "Approve takes two taps.",
+        Factor.CODE: "Approve asks for your 6-digit code.",
+        Factor.HOST: "Too large to approve here. On the host:",
+    }
+)
+STAGES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "CONFIRM": "Check amount and address, then press Confirm within 60 seconds.",
+        "CODE": "Type the code of your authenticator app here within 2 minutes.",
+    }
+)
+ANSWERS: Final[Mapping[AnswerKind, str]] = MappingProxyType(
+    {
+        AnswerKind.OUT_OF_DATE: "This button is out of date.",
+        AnswerKind.MISMATCH: (
+            "This tap does not match the card that was sent. Nothing was done, and approving in "
+            "Telegram is frozen. Check on the host: waiaas status"
+        ),
+        AnswerKind.FROZEN: "Approving in Telegram is frozen. Check on the host: waiaas status",
+        AnswerKind.CONFIRM_ASKED: "Press Confirm within 60 seconds.",
+        AnswerKind.CODE_ASKED: "Now send the 6-digit code of your authenticator app.",
+        AnswerKind.HOST_NEEDED: "Too large to approve here. On the host: waiaas approve {id}",
+        AnswerKind.APPROVED: "Approved.",
+        AnswerKind.REJECTED: "Rejected. Nothing was paid.",
+        AnswerKind.CANCELLED: "Cancelled. Nothing was paid.",
+        AnswerKind.BACK: "Nothing was approved.",
+        AnswerKind.REVOKED: "The session is ended.",
+        AnswerKind.STOPPED: (
+            "Everything is stopped. Sessions ended: {sessions}. Waiting payments cancelled: "
+            "{transactions}. Already signed: {exposure}."
+        ),
+        AnswerKind.RECOVERY_CANCELLED: "Recovery cancelled. Everything stays stopped.",
+        AnswerKind.DISMISSED: "Dismissed.",
+        AnswerKind.WRONG_CODE: "Wrong code. Tries left: {left}.",
+        AnswerKind.NOT_WAITING: (
+            "No payment waits for a code. I deleted it; press Approve on a card first."
+        ),
+    }
+)
+RESULTS: Final[Mapping[AnswerKind, str]] = MappingProxyType(
+    {
+        AnswerKind.REVOKED: "✅ Session ended",
+        AnswerKind.STOPPED: "🛑 Everything is stopped",
+        AnswerKind.RECOVERY_CANCELLED: "🛑 Recovery cancelled",
+    }
+)
+SEVERITIES: Final[Mapping[Severity, str]] = MappingProxyType(
+    {Severity.STOP: "🛑", Severity.ALARM: "⚠️", Severity.NEWS: "🔔"}
+)
+WELCOME: Final = "👋 This chat belongs to the wallet's owner. Send /help to see what you can do."
+UNPAIRED: Final = (
+    "👋 This wallet has no owner yet.\n\n"
+    "Run waiaas pair on the host and open the link it prints. It carries a code that proves it is you."
+)
+PAIRING_STORED: Final = (
+    "🔑 The code is right.\n\n"
+    "Now confirm on the host that it is you: it shows your name and Telegram id."
+)
+PAIRING_REFUSED: Final = (
+    "This code is not valid. Codes last 10 minutes. Get a new one on the host: waiaas pair"
+)
+HELP_HEAD: Final = "What you can do here"
+HELP_TAIL: Final = (
+    "Cards of payments appear by themselves. Stopping takes a tap; releasing money takes more. "
+    "Never type your master password here."
+)
+KILL_OFFER: Final = "🛑 Stop everything?"
+KILL_MEANS: Final = (
+    "Every session ends, every waiting payment is cancelled, and nothing is signed until you "
+    "recover on the host. Payments that are already on their way cannot be called back."
+)
+REVOKE_NONE: Final = "No live sessions."
+REVOKE_OFFER: Final = "End this session?"
+REVOKE_MORE: Final = "There are {more} more. Revoke these first, or use the host: waiaas session"
+PENDING_NONE: Final = "✨ Nothing is waiting."
+LIMITS_NONE: Final = "No rules yet: every payment is denied. On the host: waiaas policy"
+SESSIONS_NONE: Final = "No live sessions. On the host: waiaas session create"
+UNKNOWN: Final = "I did not understand that. Send /help to see what you can do."
+BROKEN: Final = "Something went wrong here. It was noted in the log; nothing was approved."
