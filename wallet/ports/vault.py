@@ -33,6 +33,11 @@ class KeyVault(Protocol):
     @property
     def locked(self) -> bool: ...
 
+    @property
+    def alive(self) -> bool:
+        """Whether there is a signer process to ask."""
+        ...
+
     async def unlock(self, password: str) -> Subkeys: ...
 
     async def verify_password(self, password: str) -> bool:

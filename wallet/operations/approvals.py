@@ -1,0 +1,239 @@
+"""Approvals: the owner's yes, bound to what was shown, proved by the factor its amount needs."""
+
+from wallet.domain.facts import Fact
+from wallet.domain.owner import Factor, Owner, factor_needed
+from wallet.domain.rules import DAY_MS
+from wallet.domain.safety import StopState
+from wallet.domain.tiers import Tier
+from wallet.domain.transactions import Status, Transaction
+from wallet.errors import (
+    AuthError,
+    Code,
+    ConflictError,
+    LimitedError,
+    NotFoundError,
+    RefusedError,
+    UnavailableError,
+)
+from wallet.operations.transactions import already_processed
+from wallet.pipeline.executor import Executor
+from wallet.pipeline.moves import redraw
+from wallet.ports.store import Store, Unit
+from wallet.ports.vault import KeyVault
+from wallet.ports.world import TAPPED, Checkpoints, Clock
+
+CODE_COUNTER = "totp"
+CODE_TRIES = 5
+CODE_FIRST_WAIT_MS = 30_000
+CODE_FROZEN_AFTER = 20
+FROZEN_MS = 10 * 365 * DAY_MS
+
+_STRENGTH = {Factor.TAP: 0, Factor.CODE: 1, Factor.HOST: 2}
+
+
+class Approvals:
+    """Consent is stored with the tap; execution follows by itself."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        vault: KeyVault,
+        executor: Executor,
+        checkpoints: Checkpoints,
+        execute_within_ms: int,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._vault = vault
+        self._executor = executor
+        self._checkpoints = checkpoints
+        self._execute_within_ms = execute_within_ms
+
+    async def factor_needed(self, transaction_id: str) -> Factor:
+        """The weakest factor that may approve this payment now."""
+        enrolled = await self._code_enrolled()
+
+        async def body(unit: Unit) -> Factor:
+            return await self._needed(unit, await _waiting(unit, transaction_id), enrolled)
+
+        return await self._store.read(body)
+
+    async def approve(
+        self,
+        transaction_id: str,
+        *,
+        digest: str,
+        factor: Factor,
+        actor: str,
+        totp_step: int | None = None,
+    ) -> Transaction:
+        """Store the owner's yes.
+
+        Raises FACTOR_REQUIRED when the amount needs a stronger factor, FACTOR_INVALID when the code's time
+        step was used before, CARD_MISMATCH when something else was shown, TX_ALREADY_PROCESSED, TX_EXPIRED.
+        """
+        enrolled = await self._code_enrolled()
+        now = self._clock.now()
+
+        async def body(unit: Unit) -> Transaction:
+            row = await _waiting(unit, transaction_id)
+            _require_same(row, digest)
+            needed = await self._needed(unit, row, enrolled)
+            if _STRENGTH[factor] < _STRENGTH[needed]:
+                raise _stronger(needed)
+            if factor is Factor.CODE:
+                await _spend_step(unit, totp_step)
+            return await self._consent(unit, row, factor, actor, now)
+
+        row = await self._store.run(body)
+        self._checkpoints.reached(TAPPED)
+        self._executor.submit(row.id)
+        return row
+
+    async def check_code(self, code: str) -> int:
+        """The time step of a right code. Wrong ones are counted: 5 free, then doubling waits, frozen at 20."""
+        now = self._clock.now()
+        count, locked_until = await self._store.read(
+            lambda unit: unit.authority.counter(CODE_COUNTER)
+        )
+        if now < locked_until:
+            raise _locked(locked_until - now, frozen=count >= CODE_FROZEN_AFTER)
+        if not await self._vault.totp_enrolled():
+            raise RefusedError(
+                Code.NOT_FACTOR_ENROLLED,
+                "No code generator is enrolled.",
+                hint="On the host: waiaas factor totp.",
+            )
+        step = await self._vault.totp_check(code, now)
+        if step is None:
+            raise await self._wrong_code(now)
+        await self._store.run(lambda unit: unit.authority.set_counter(CODE_COUNTER, 0, 0))
+        return step
+
+    async def _wrong_code(self, now: int) -> AuthError:
+        async def body(unit: Unit) -> int:
+            count = (await unit.authority.counter(CODE_COUNTER))[0] + 1
+            await unit.authority.set_counter(CODE_COUNTER, count, now + _wait_ms(count))
+            await unit.audit.append(
+                Fact.FACTOR_FAILED, actor="owner", at=now, details={"count": str(count)}
+            )
+            return count
+
+        count = await self._store.run(body)
+        left = max(0, CODE_TRIES - count)
+        return AuthError(
+            Code.FACTOR_INVALID,
+            f"That code is not right. {left} tries left." if left else "That code is not right.",
+            details={"triesLeft": left},
+        )
+
+    async def _consent(
+        self, unit: Unit, row: Transaction, factor: Factor, actor: str, now: int
+    ) -> Transaction:
+        stored = await unit.transactions.consent(
+            row.id, at=now, factor=factor, execute_by=now + self._execute_within_ms
+        )
+        after = await unit.transactions.get(row.id)
+        assert after is not None  # it was there a statement ago
+        if not stored:
+            if row.expires_at is not None and now >= row.expires_at:
+                raise ConflictError(Code.TX_EXPIRED, "The time to approve it has passed.")
+            raise already_processed(after)
+        await unit.authority.add_approval(
+            row.id, "APPROVED", factor.value, row.asset, row.amount, now
+        )
+        await unit.ledger.mark_owner_approved(row.id)
+        await unit.audit.append(
+            Fact.TX_APPROVED,
+            actor=actor,
+            at=now,
+            wallet_id=row.wallet_id,
+            session_id=row.session_id,
+            transaction_id=row.id,
+            details={"factor": factor.value, "digest": row.digest},
+        )
+        await redraw(unit, after)
+        return after
+
+    async def _needed(self, unit: Unit, row: Transaction, enrolled: bool) -> Factor:  # noqa: FBT001
+        owner = await unit.authority.owner()
+        if owner is None:
+            return Factor.HOST
+        return await _factor(unit, owner, row, enrolled=enrolled, now=self._clock.now())
+
+    async def _code_enrolled(self) -> bool:
+        return not self._vault.locked and await self._vault.totp_enrolled()
+
+
+async def _factor(
+    unit: Unit, owner: Owner, row: Transaction, *, enrolled: bool, now: int
+) -> Factor:
+    used = await unit.authority.released_by(row.asset, now - DAY_MS)
+    return factor_needed(owner, row.asset, row.amount, used, code_enrolled=enrolled)
+
+
+async def _waiting(unit: Unit, transaction_id: str) -> Transaction:
+    """The row, if it waits for an answer of the owner."""
+    row = await unit.transactions.get(transaction_id)
+    if row is None:
+        raise NotFoundError(Code.TX_NOT_FOUND, "There is no such transaction.")
+    if (await unit.authority.state()).state is not StopState.NORMAL:
+        raise UnavailableError(Code.SYSTEM_LOCKED, "Stopped: nothing can be approved.")
+    if row.status is not Status.QUEUED or row.tier is not Tier.APPROVAL or row.is_cleared:
+        raise already_processed(row)
+    return row
+
+
+def _require_same(row: Transaction, digest: str) -> None:
+    if digest != row.digest:
+        raise ConflictError(
+            Code.CARD_MISMATCH, "What was approved is not this payment; nothing was approved."
+        )
+
+
+async def _spend_step(unit: Unit, step: int | None) -> None:
+    if step is None or not await unit.authority.spend_step(step):
+        raise AuthError(
+            Code.FACTOR_INVALID,
+            "That code was used before.",
+            hint="Wait for the next code.",
+        )
+
+
+def _stronger(needed: Factor) -> RefusedError:
+    hints = {
+        Factor.TAP: "Tap Approve and Confirm.",
+        Factor.CODE: "Send the code of your authenticator app.",
+        Factor.HOST: "On the host: waiaas approve.",
+    }
+    return RefusedError(
+        Code.FACTOR_REQUIRED,
+        "This amount needs a stronger proof.",
+        details={"factor": needed.value},
+        hint=hints[needed],
+    )
+
+
+def _wait_ms(count: int) -> int:
+    if count >= CODE_FROZEN_AFTER:
+        return FROZEN_MS
+    if count < CODE_TRIES:
+        return 0
+    return int(CODE_FIRST_WAIT_MS * 2 ** (count - CODE_TRIES))
+
+
+def _locked(left_ms: int, *, frozen: bool) -> LimitedError:
+    if frozen:
+        return LimitedError(
+            Code.FACTOR_LOCKED,
+            "Codes are frozen after too many wrong ones.",
+            hint="On the host: waiaas factor totp enrols a new generator.",
+        )
+    return LimitedError(
+        Code.FACTOR_LOCKED,
+        "Too many wrong codes.",
+        details={"retryAfter": -(-left_ms // 1000)},
+        hint="Wait, then send a fresh code.",
+    )

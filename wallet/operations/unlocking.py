@@ -1,0 +1,71 @@
+"""Unlocking: the signer opens the keystore and hands over derived keys; the stored state must prove itself."""
+
+from collections.abc import Callable
+
+from wallet.domain.facts import Fact
+from wallet.domain.safety import StopState
+from wallet.errors import Code, KeystoreError, UnavailableError
+from wallet.operations.safety import Safety
+from wallet.ports.store import Store
+from wallet.ports.vault import KeyVault
+from wallet.ports.world import Clock
+from wallet.safety.keyring import Keyring
+
+
+class Unlocking:
+    """From a running but locked daemon to one that can sign."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        vault: KeyVault,
+        keyring: Keyring,
+        safety: Safety,
+        unlocked: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._vault = vault
+        self._keyring = keyring
+        self._safety = safety
+        self._unlocked = unlocked
+
+    @property
+    def is_locked(self) -> bool:
+        return not self._keyring.is_open or self._vault.locked
+
+    async def unlock(self, password: str) -> None:
+        """Open the keystore. Raises WRONG_PASSWORD, KEYSTORE_CORRUPTED, SYSTEM_LOCKED while stopped."""
+        state = await self._safety.state()
+        if state.state is not StopState.NORMAL:
+            raise UnavailableError(
+                Code.SYSTEM_LOCKED,
+                "The kill switch is active, so the keystore stays locked.",
+                hint="On the host: waiaas recover.",
+            )
+        if not self._vault.alive:
+            await self._vault.restart()
+        subkeys = await self._vault.unlock(password)
+        await self._require_same_wallets()
+        self._keyring.fill(subkeys)
+        now = self._clock.now()
+        await self._store.run(
+            lambda unit: unit.audit.append(Fact.KEYSTORE_UNLOCKED, actor="host", at=now)
+        )
+        await self._safety.trust_or_halt()
+        self._unlocked()
+
+    async def _require_same_wallets(self) -> None:
+        """Every wallet row must have a key whose derived address is the stored one."""
+        keys = {key.wallet_id: key for key in await self._vault.wallets()}
+        for wallet in await self._store.read(lambda unit: unit.wallets.all()):
+            key = keys.get(wallet.id)
+            if key is None or key.address != wallet.address:
+                self._vault.kill()
+                raise KeystoreError(
+                    Code.KEYSTORE_CORRUPTED,
+                    f"The database and the keystore disagree about wallet {wallet.name}.",
+                    hint="Restore database and keystore from the same backup. Nothing was changed.",
+                )
