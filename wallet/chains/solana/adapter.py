@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from solders.hash import Hash
+from solders.hash import Hash, ParseHashError
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 
@@ -61,7 +61,8 @@ class _State:
     height: int
     payer: Account | None
     recipient: Account | None
-    simulated: Any
+    units: int
+    failure: Any  # the simulation's `err`
     rent_minimum: int
     price: int
 
@@ -201,7 +202,8 @@ class SolanaChain:
                 height=whole(good(height)),
                 payer=account(payer),
                 recipient=account(recipient),
-                simulated=member(good(simulated), "value"),
+                units=whole(good(simulated), "value", "unitsConsumed"),
+                failure=member(simulated, "value", "err"),
                 rent_minimum=self._rent_minimum,
                 price=price,
             )
@@ -224,11 +226,9 @@ class SolanaChain:
     # ---- judging it
 
     def _terms(self, request: BuildRequest, state: _State) -> encode.Terms:
-        if member(state.simulated, "err") is not None:
-            index = encode.TRANSFER_INDEX
-            raise simulation_failure(state.simulated["err"], transfer_index=index)
-        units = whole(state.simulated, "unitsConsumed")
-        limit = unit_limit(units, salt=request.salt, has_memo=request.memo is not None)
+        if state.failure is not None:
+            raise simulation_failure(state.failure, transfer_index=encode.TRANSFER_INDEX)
+        limit = unit_limit(state.units, salt=request.salt, has_memo=request.memo is not None)
         budget = min(request.fee_ceiling, state.balance - request.amount)
         price = min(state.price, affordable_price(limit, budget))
         if total_fee(limit, price) > request.fee_ceiling:
@@ -328,7 +328,7 @@ def _terms(request: BuildRequest, limit: int, price: int, blockhash: Hash) -> en
 def _blockhash(said: str) -> Hash:
     try:
         return Hash.from_string(said)
-    except ValueError:
+    except (ValueError, ParseHashError):
         raise EndpointError("an endpoint's blockhash is no hash") from None
 
 
