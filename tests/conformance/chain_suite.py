@@ -16,9 +16,9 @@ from wallet.ports.chain import (
     Built,
     Chain,
     Evidence,
+    SendOutcome,
     Sighting,
     Signed,
-    SendOutcome,
 )
 
 SECONDS = 10.0
