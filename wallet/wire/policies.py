@@ -31,7 +31,7 @@ from wallet.domain.rules import (
     WindowBounds,
 )
 from wallet.errors import Code, InputError
-from wallet.wire.shape import issues_of
+from wallet.wire.shape import Query, Shape, View, issues_of
 
 APPROVAL_SECONDS = 43_200
 APPROVAL_SECONDS_MAX = 86_400
@@ -251,3 +251,33 @@ def _require_ascending(body: BaseModel, names: tuple[str, ...]) -> None:
     for (low, below), (high, above) in itertools.pairwise(given):
         if below > above:
             raise ValueError(f"{low} must not be above {high}")
+
+
+class PutPolicy(Shape):
+    """A rule for one wallet, or for every wallet where ``walletId`` is absent; ``id`` replaces a rule."""
+
+    id: Annotated[str | None, Field(min_length=1, max_length=64)] = None
+    wallet_id: Annotated[str | None, Field(min_length=1, max_length=64)] = None
+    type: Annotated[str, Field(json_schema_extra={"enum": [kind.value for kind in RuleType]})]
+    rules: Annotated[dict[str, Any], Field(description="The body of the rule type.")]
+    totp_code: Annotated[str | None, StringConstraints(pattern=r"^[0-9]{6}$")] = None
+
+
+class PolicyView(View):
+    """A rule as stored. Times in epoch seconds."""
+
+    id: str
+    wallet_id: str | None
+    type: str
+    rules: dict[str, Any]
+    version: int
+    created_at: int | None
+    updated_at: int | None
+
+
+class PolicyList(View):
+    items: list[PolicyView]
+
+
+class PoliciesQuery(Query):
+    wallet_id: Annotated[str | None, Field(max_length=64)] = None

@@ -1,12 +1,14 @@
 """What every JSON shape has in common: strict, frozen, no unknown keys, camelCase on the wire."""
 
+import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 _SHOWN = 60
+_NUMBER = re.compile(r"[0-9]{1,15}")
 
 
 class Shape(BaseModel):
@@ -22,6 +24,25 @@ class Shape(BaseModel):
         serialize_by_alias=True,
         hide_input_in_errors=True,
     )
+
+
+class View(Shape):
+    """An answer: built by field name, written in camelCase."""
+
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=False)
+
+
+class Query(Shape):
+    """A query string. Values arrive as text, so numbers say how they are read."""
+
+
+def _whole(text: Any) -> int:
+    if not isinstance(text, str) or _NUMBER.fullmatch(text) is None:
+        raise ValueError("must be a whole number")
+    return int(text)
+
+
+WholeNumber = Annotated[int, BeforeValidator(_whole)]  # in a query string
 
 
 def issues_of(error: ValidationError) -> list[dict[str, str]]:

@@ -1,0 +1,218 @@
+"""What the doors call: the use cases, seen from HTTP. Times are epoch milliseconds, amounts base units."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from wallet.domain.chains import Network
+from wallet.domain.owner import Band, Factor, Owner
+from wallet.domain.safety import SystemState
+from wallet.domain.sessions import Session
+from wallet.domain.transactions import Status, Transaction
+from wallet.domain.wallets import Wallet
+from wallet.ports.chain import Balance
+
+
+class Sent(Protocol):
+    @property
+    def transaction(self) -> Transaction: ...
+    @property
+    def replayed(self) -> bool: ...
+
+
+class Transactions(Protocol):
+    async def send(self, session: Session, wallet: Wallet, body: Any, key: str | None) -> Sent:
+        """``body`` has to, amount (int), memo and network. Raises InputError, RefusedError, LimitedError."""
+        ...
+
+    async def get(self, wallet_id: str | None, transaction_id: str) -> Transaction: ...
+
+    async def page(
+        self,
+        wallet_id: str | None,
+        statuses: Sequence[Status] | None,
+        limit: int,
+        cursor: str | None,
+        descending: bool,  # noqa: FBT001
+    ) -> tuple[list[Transaction], bool]: ...
+
+    async def outcome(self, transaction_id: str, seconds: float) -> Transaction: ...
+    async def cancel(self, transaction_id: str, *, actor: str, reason: str) -> Transaction: ...
+
+
+class Approvals(Protocol):
+    async def factor_needed(self, transaction_id: str) -> Factor: ...
+
+    async def approve(
+        self,
+        transaction_id: str,
+        *,
+        digest: str,
+        factor: Factor,
+        actor: str,
+        totp_step: int | None = None,
+    ) -> Transaction: ...
+
+    async def check_code(self, code: str) -> int: ...
+
+
+class Sessions(Protocol):
+    async def create(
+        self,
+        wallet_id: str,
+        *,
+        name: str,
+        limits: dict[str, int],
+        max_transactions: int | None,
+        ttl_seconds: int | None,
+        source: str,
+        actor: str,
+    ) -> tuple[Session, str]: ...
+
+    async def claim(self, code: str) -> tuple[Session, str]: ...
+    async def renew(self, session: Session, presented_token: str) -> tuple[Session, str]: ...
+    async def revoke(self, session_id: str, *, actor: str, reason: str) -> Session: ...
+    async def list(self, wallet_id: str | None) -> list[Session]: ...
+    async def get(self, session_id: str) -> Session: ...
+    def authenticate(self, token: str) -> tuple[Session, Wallet]: ...
+
+
+class Wallets(Protocol):
+    async def create(self, name: str, network: str, *, preset: str, actor: str) -> Wallet: ...
+    async def list(self) -> list[Wallet]: ...
+    async def get(self, wallet_id: str, /) -> Wallet: ...
+    async def balance(self, wallet: Wallet) -> Balance: ...
+    def network(self, name: str) -> Network: ...
+
+
+class Policies(Protocol):
+    async def list(self, wallet_id: str | None) -> Sequence[Mapping[str, Any]]: ...
+
+    async def put(
+        self,
+        rule_type: str,
+        rules: Mapping[str, Any],
+        wallet_id: str | None,
+        rule_id: str | None,
+        actor: str,
+    ) -> Mapping[str, Any]: ...
+
+    async def remove(self, rule_id: str, actor: str) -> None: ...
+
+
+class OwnerDesk(Protocol):
+    async def start_pairing(self, actor: str) -> str: ...
+    async def pairing_status(self) -> Mapping[str, Any]: ...
+    async def confirm_pairing(self, actor: str) -> Owner: ...
+    async def owner(self) -> Owner | None: ...
+    async def set_bands(self, bands: Mapping[str, Band], actor: str) -> object: ...
+    async def enrol_totp(self) -> str: ...
+    async def confirm_totp(self, code: str) -> None: ...
+
+
+class StopReport(Protocol):
+    @property
+    def sessions_revoked(self) -> int: ...
+    @property
+    def transactions_cancelled(self) -> int: ...
+    @property
+    def wallets_suspended(self) -> int: ...
+    @property
+    def exposure(self) -> Sequence[Transaction]: ...
+
+
+class Safety(Protocol):
+    async def halt(self, reason: str, actor: str) -> StopReport: ...
+
+    async def begin_recovery(
+        self, password: str, factor: Factor, actor: str, totp_step: int | None = None
+    ) -> SystemState: ...
+
+    async def cancel_recovery(self, actor: str, from_chat: bool) -> SystemState: ...  # noqa: FBT001
+    async def state(self) -> SystemState: ...
+
+
+class WalletLine(Protocol):
+    @property
+    def wallet(self) -> Wallet: ...
+    @property
+    def balance(self) -> Balance | None: ...
+    @property
+    def error(self) -> str | None: ...
+
+
+class StatusView(Protocol):
+    @property
+    def state(self) -> SystemState: ...
+    @property
+    def locked(self) -> bool: ...
+    @property
+    def owner(self) -> Owner | None: ...
+    @property
+    def wallets(self) -> Sequence[WalletLine]: ...
+    @property
+    def waiting(self) -> int: ...
+    @property
+    def open(self) -> int: ...
+    @property
+    def sessions(self) -> int: ...
+    @property
+    def audit_head(self) -> str: ...
+    @property
+    def bot(self) -> Mapping[str, Any]: ...
+    @property
+    def started_at(self) -> int: ...
+    @property
+    def version(self) -> str: ...
+
+
+class Queries(Protocol):
+    async def status(self) -> StatusView: ...
+    async def pending(self) -> Sequence[Transaction]: ...
+
+
+class MasterPassword(Protocol):
+    async def require(self, password: str | None, *, ticket: str | None) -> None: ...
+    async def ticket(self, password: str) -> tuple[str, int]: ...
+
+
+class Unlocking(Protocol):
+    async def unlock(self, password: str) -> None: ...
+
+
+class Gate(Protocol):
+    @property
+    def is_normal(self) -> bool: ...
+    @property
+    def state(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """Everything the doors can ask for. ``audit(after, limit)`` answers rows beyond a number."""
+
+    transactions: Transactions
+    approvals: Approvals
+    sessions: Sessions
+    wallets: Wallets
+    policies: Policies
+    owner: OwnerDesk
+    safety: Safety
+    queries: Queries
+    password: MasterPassword
+    unlocking: Unlocking
+    gate: Gate
+    audit: Callable[[int, int], Awaitable[Sequence[Mapping[str, Any]]]]
+    doctor: Callable[[], Awaitable[Mapping[str, Any]]]
+    shutdown: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonFacts:
+    """How far the daemon is. ``started_at`` in epoch ms."""
+
+    started_at: int
+    version: str
+    ready: bool
+    locked: bool
+    degraded: bool = False

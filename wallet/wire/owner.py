@@ -1,0 +1,169 @@
+"""The owner's side of the wire: status, approvals, stop and recovery, pairing, factors, audit."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from wallet.domain.owner import Factor
+from wallet.domain.safety import StopState
+from wallet.wire.policies import AssetKey, Units
+from wallet.wire.sessions import TotpCode
+from wallet.wire.shape import Query, Shape, View, WholeNumber
+from wallet.wire.transactions import TransactionView
+from wallet.wire.wallets import WalletDetail
+
+AUDIT_PAGE_MAX = 1000
+
+
+class Empty(Shape):
+    """No field at all."""
+
+
+class Done(View):
+    ok: bool = True
+
+
+class HealthView(View):
+    """``uptime`` in seconds, ``timestamp`` in epoch seconds."""
+
+    status: Literal["ok", "starting", "locked", "stopped", "degraded"]
+    version: str
+    uptime: int
+    timestamp: int
+
+
+class Approve(Shape):
+    """``digest`` binds the answer to what was shown; absent, it is the row's own."""
+
+    digest: Annotated[str | None, StringConstraints(pattern=r"^[0-9a-f]{64}$")] = None
+    totp_code: TotpCode | None = None
+
+
+class Reason(Shape):
+    reason: Annotated[str | None, Field(min_length=1, max_length=500)] = None
+
+
+class Recover(Shape):
+    totp_code: TotpCode | None = None
+
+
+class WaitingView(View):
+    """A transaction that waits, and what would release it."""
+
+    transaction: TransactionView
+    fingerprint: Annotated[str, Field(description="The digest's first eight digits.")]
+    factor_needed: Factor | None
+
+
+class WaitingList(View):
+    items: list[WaitingView]
+
+
+class StopView(View):
+    """Times in epoch seconds."""
+
+    state: StopState
+    reason: str | None
+    actor: str | None
+    activated_at: int | None
+    recovery_at: int | None
+
+
+class HaltView(View):
+    """``exposure`` lists what was signed before the stop and may still land."""
+
+    state: StopState
+    sessions_revoked: int
+    transactions_cancelled: int
+    wallets_suspended: int
+    exposure: list[TransactionView]
+
+
+class TicketView(View):
+    ticket: str
+    expires_at: int
+
+
+class BandBody(Shape):
+    """Base units: what a factor releases at once, and in 24 hours together."""
+
+    tap_max: Units
+    code_max: Units
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if int(self.tap_max) > int(self.code_max):
+            raise ValueError("tapMax must not be above codeMax")
+        return self
+
+
+class SetBands(Shape):
+    bands: Annotated[dict[AssetKey, BandBody], Field(min_length=1, max_length=50)]
+
+
+class BandView(View):
+    tap_max: str
+    code_max: str
+
+
+class OwnerView(View):
+    user_id: int
+    name: str
+    username: str | None
+    paired_at: int
+    bands: dict[str, BandView]
+
+
+class PairingCode(View):
+    """Shown once; the owner sends it to the bot."""
+
+    code: str
+    expires_at: int | None
+
+
+class PairingView(View):
+    state: str
+    candidate: dict[str, Any] | None
+    expires_at: int | None
+
+
+class TotpUri(View):
+    """For an authenticator app; shown once, in a terminal."""
+
+    uri: str
+
+
+class ConfirmTotp(Shape):
+    code: TotpCode
+
+
+class StatusInfo(View):
+    state: StopView
+    locked: bool
+    owner: OwnerView | None
+    wallets: list[WalletDetail]
+    waiting: int
+    open: int
+    sessions: int
+    audit_head: str
+    bot: dict[str, Any]
+    started_at: int
+    version: str
+
+
+class AuditQuery(Query):
+    after: Annotated[WholeNumber, Field(ge=0)] = 0
+    limit: Annotated[WholeNumber, Field(ge=1, le=AUDIT_PAGE_MAX)] = 100
+
+
+class AuditPage(View):
+    """Rows in order; ``nextAfter`` continues."""
+
+    items: list[dict[str, Any]]
+    next_after: int | None
+
+
+class DoctorView(View):
+    """What was looked at, and how it is."""
+
+    report: dict[str, Any]
