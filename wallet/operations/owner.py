@@ -1,0 +1,180 @@
+"""The owner's desk: pairing a Telegram account, the factors, and the amount bands they cover."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from wallet.domain.facts import Fact
+from wallet.domain.owner import CODE_TTL_MS, PAIRING_TRIES, Band, Owner
+from wallet.errors import AuthError, Code, ConflictError, RefusedError, bad_field
+from wallet.operations.approvals import CODE_COUNTER
+from wallet.operations.console import FROZEN
+from wallet.operations.sessions import code_hash, new_code
+from wallet.ports.store import Store, Unit
+from wallet.ports.vault import KeyVault
+from wallet.ports.world import Clock, Ids
+
+
+class Enrolment(Protocol):
+    """Shown once on the host's terminal."""
+
+    @property
+    def secret(self) -> str: ...
+    @property
+    def uri(self) -> str: ...
+
+
+class CodeVault(KeyVault, Protocol):
+    """A vault that can enrol a code generator."""
+
+    async def totp_enrol(self) -> Enrolment: ...
+    async def totp_confirm(self, code: str, now_ms: int) -> int | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PairingStatus:
+    """``state`` is NONE, WAITING, CANDIDATE, VOID or PAIRED."""
+
+    state: str
+    candidate: Mapping[str, Any] | None = None
+    expires_at: int | None = None
+
+
+class OwnerDesk:
+    """Pairing starts and ends on the host; the account in between proves itself with the code."""
+
+    def __init__(self, store: Store, clock: Clock, ids: Ids, vault: CodeVault) -> None:
+        self._store = store
+        self._clock = clock
+        self._ids = ids
+        self._vault = vault
+
+    async def owner(self) -> Owner | None:
+        return await self._store.read(lambda unit: unit.authority.owner())
+
+    async def start_pairing(self, actor: str) -> str:
+        """A fresh code (50 bits, 10 minutes, single use); voids any earlier one."""
+        code, now = new_code(self._ids), self._clock.now()
+
+        async def body(unit: Unit) -> None:
+            await unit.authority.start_pairing(code_hash(code), now + CODE_TTL_MS)
+            await unit.audit.append(Fact.OWNER_PAIRING_STARTED, actor=actor, at=now)
+
+        await self._store.run(body)
+        return code
+
+    async def pairing_status(self) -> PairingStatus:
+        now = self._clock.now()
+
+        async def body(unit: Unit) -> PairingStatus:
+            pairing = await unit.authority.pairing()
+            if pairing is None:
+                owner = await unit.authority.owner()
+                return PairingStatus("NONE" if owner is None else "PAIRED")
+            if pairing["voided"] or now >= pairing["expires_at"]:
+                return PairingStatus("VOID")
+            candidate = pairing["candidate"]
+            state = "WAITING" if candidate is None else "CANDIDATE"
+            return PairingStatus(state, candidate, pairing["expires_at"])
+
+        return await self._store.read(body)
+
+    async def offer_pairing(
+        self, code: str, user_id: int, chat_id: int, name: str, username: str | None
+    ) -> bool:
+        """Somebody sent a code from a private chat. Five wrong ones by anyone void it."""
+        now = self._clock.now()
+
+        async def body(unit: Unit) -> bool:
+            pairing = await unit.authority.pairing()
+            if pairing is None or pairing["voided"] or now >= pairing["expires_at"]:
+                return False
+            if pairing["candidate"] is not None:
+                return False
+            if code_hash(code) != pairing["code_hash"]:
+                await self._wrong_code(unit, pairing, user_id, now)
+                return False
+            candidate = {"id": user_id, "chatId": chat_id, "name": name, "username": username}
+            await unit.authority.update_pairing(candidate=candidate)
+            return True
+
+        return await self._store.run(body)
+
+    async def confirm_pairing(self, actor: str, bands: Mapping[str, Band] | None = None) -> Owner:
+        """The operator saw id, name and username on the host and said yes."""
+        now = self._clock.now()
+
+        async def body(unit: Unit) -> Owner:
+            pairing = await unit.authority.pairing()
+            if pairing is None or pairing["voided"] or now >= pairing["expires_at"]:
+                raise AuthError(Code.PAIRING_INVALID, "No pairing is open.")
+            candidate = pairing["candidate"]
+            if candidate is None:
+                raise ConflictError(
+                    Code.PAIRING_INVALID, "Nobody has sent the code yet.", retryable=True
+                )
+            before = await unit.authority.owner()
+            owner = Owner(
+                user_id=candidate["id"],
+                chat_id=candidate["chatId"],
+                name=candidate["name"],
+                username=candidate["username"],
+                paired_at=now,
+                bands=bands if bands is not None else (before.bands if before else {}),
+            )
+            await unit.authority.save_owner(owner)
+            await unit.authority.end_pairing()
+            await unit.authority.set_counter(FROZEN, 0, 0)
+            await unit.audit.append(
+                Fact.OWNER_PAIRED, actor=actor, at=now, details={"userId": str(owner.user_id)}
+            )
+            await unit.console.alert(f"PAIRED:{now}", "PAIRED", {"name": owner.name}, now)
+            return owner
+
+        return await self._store.run(body)
+
+    async def set_bands(self, bands: Mapping[str, Band], actor: str) -> Owner:
+        """Replace the amount bands. Needs a paired owner."""
+        for asset, band in bands.items():
+            if not 0 <= band.tap_max <= band.code_max:
+                raise bad_field(asset, "tapMax must not be above codeMax")
+        now = self._clock.now()
+
+        async def body(unit: Unit) -> Owner:
+            owner = await unit.authority.owner()
+            if owner is None:
+                raise RefusedError(
+                    Code.OWNER_NOT_CONNECTED, "No owner is paired.", hint="waiaas pair"
+                )
+            changed = replace(owner, bands=dict(bands))
+            await unit.authority.save_owner(changed)
+            shown = {a: f"{b.tap_max}/{b.code_max}" for a, b in bands.items()}
+            await unit.audit.append(Fact.BANDS_SET, actor=actor, at=now, details=shown)
+            return changed
+
+        return await self._store.run(body)
+
+    async def enrol_totp(self) -> Enrolment:
+        """A new code generator, shown once; it counts after ``confirm_totp``."""
+        return await self._vault.totp_enrol()
+
+    async def confirm_totp(self, code: str, actor: str) -> None:
+        """Prove that the new generator works; lifts a freeze of codes."""
+        now = self._clock.now()
+        step = await self._vault.totp_confirm(code, now)
+        if step is None:
+            raise AuthError(Code.FACTOR_INVALID, "That code is not right.")
+
+        async def body(unit: Unit) -> None:
+            await unit.authority.spend_step(step)
+            await unit.authority.set_counter(CODE_COUNTER, 0, 0)
+            await unit.audit.append(Fact.FACTOR_ENROLLED, actor=actor, at=now)
+
+        await self._store.run(body)
+
+    async def _wrong_code(
+        self, unit: Unit, pairing: Mapping[str, Any], user_id: int, now: int
+    ) -> None:
+        left = min(int(pairing["tries_left"]), PAIRING_TRIES) - 1
+        await unit.authority.update_pairing(tries_left=left, voided=left <= 0)
+        await unit.audit.append(Fact.OWNER_PAIRING_FAILED, actor=f"telegram:{user_id}", at=now)

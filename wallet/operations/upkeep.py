@@ -1,0 +1,113 @@
+"""Upkeep: what the clock makes necessary. Each claims rows and hands their ids on; rows are the only truth."""
+
+from wallet.domain.facts import Fact
+from wallet.domain.transactions import Event, Status, Transaction
+from wallet.errors import Code, ConflictError
+from wallet.operations.safety import Safety
+from wallet.pipeline.denials import Denials
+from wallet.pipeline.executor import Executor
+from wallet.pipeline.moves import Cause, move
+from wallet.pipeline.outcomes import Outcomes
+from wallet.ports.store import Store, Unit
+from wallet.ports.world import RELEASED, Checkpoints, Clock
+from wallet.safety.gate import Gate
+
+
+class Upkeep:
+    """Idempotent sweeps; a late, doubled or crashed one changes nothing about the result."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        gate: Gate,
+        safety: Safety,
+        executor: Executor,
+        outcomes: Outcomes,
+        denials: Denials,
+        checkpoints: Checkpoints,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._gate = gate
+        self._safety = safety
+        self._executor = executor
+        self._outcomes = outcomes
+        self._denials = denials
+        self._checkpoints = checkpoints
+
+    async def release_due(self) -> int:
+        """Hand every DELAY row whose time has come to the executor."""
+        if not self._gate.is_normal:
+            return 0
+        now = self._clock.now()
+        due = await self._store.read(lambda unit: unit.transactions.due(now))
+        if due:
+            self._checkpoints.reached(RELEASED)
+        for row in due:
+            self._executor.submit(row.id)
+        return len(due)
+
+    async def expire_overdue(self) -> int:
+        """Expire approvals nobody answered and unsigned rows whose time ran out."""
+        now = self._clock.now()
+        overdue = await self._store.read(lambda unit: unit.transactions.overdue(now))
+        for row in overdue:
+            if row.status is Status.EXECUTING:
+                self._executor.submit(row.id)  # judged under its address lock
+            else:
+                await self._expire(row, now)
+        return len(overdue)
+
+    async def carry_on(self) -> None:
+        """Submit what is cleared and watch what is signed; finish a stop that a file or a crash left half done."""
+        await self._safety.finish_halt()
+        await self._executor.carry_on()
+
+    async def recover(self) -> bool:
+        """Complete a recovery whose wait is over."""
+        return await self._safety.tick()
+
+    async def clean_sessions(self) -> int:
+        """Note sessions that ended by time. Rows stay: their payments and audit refer to them."""
+        now = self._clock.now()
+
+        async def body(unit: Unit) -> int:
+            ended = [
+                s
+                for s in await unit.sessions.all()
+                if s.revoked_at is None and now >= s.expires_at
+            ]
+            for session in ended:
+                await unit.sessions.revoke(session.id, now, "expired")
+                await unit.audit.append(
+                    Fact.SESSION_EXPIRED,
+                    actor="system",
+                    at=now,
+                    wallet_id=session.wallet_id,
+                    session_id=session.id,
+                )
+            return len(ended)
+
+        return await self._store.run(body)
+
+    async def write_denial_sums(self) -> None:
+        await self._denials.write_sums()
+
+    async def checkpoint(self) -> None:
+        await self._store.checkpoint()
+
+    async def _expire(self, row: Transaction, now: int) -> None:
+        cause = Cause("system", now, Code.TX_EXPIRED, _why(row))
+        try:
+            await self._store.run(lambda unit: move(unit, row, Event.EXPIRE, cause))
+        except ConflictError:
+            return  # answered or taken in the very moment
+        self._outcomes.notify(row.id)
+
+
+def _why(row: Transaction) -> str:
+    if row.consent_at is None and row.expires_at is not None:
+        return "The owner did not answer in time."
+    return "Its time ran out before it could leave."
