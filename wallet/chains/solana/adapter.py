@@ -167,7 +167,7 @@ class SolanaChain:
         return SendResult(SendOutcome.REJECTED if rejected else SendOutcome.UNKNOWN, reason)
 
     async def evidence(self, attempts: Sequence[Attempt]) -> Sequence[Evidence]:
-        """The height of a sighting is the slot it landed in; of an absence, the block height."""
+        """The height of a sighting is the slot it landed in; of a death, the block height read."""
         if not attempts:
             return []
         depths = Depths.of(self._commitment, self._network.finality)
@@ -195,6 +195,7 @@ class SolanaChain:
         if price is None:
             price = self._learn_price(request, more.pop())
         payer, recipient = items(member(good(accounts_now), "value"), 2)
+        failure = member(good(simulated), "value", "err")
         return _checked(
             _State(
                 blockhash=_blockhash(text(good(latest), "value", "blockhash")),
@@ -202,8 +203,8 @@ class SolanaChain:
                 height=whole(good(height)),
                 payer=account(payer),
                 recipient=account(recipient),
-                units=whole(good(simulated), "value", "unitsConsumed"),
-                failure=member(simulated, "value", "err"),
+                units=0 if failure is not None else whole(simulated, "value", "unitsConsumed"),
+                failure=failure,
                 rent_minimum=self._rent_minimum,
                 price=price,
             )

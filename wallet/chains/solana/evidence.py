@@ -1,8 +1,8 @@
-"""What one endpoint says became of signed payments: the height first, the statuses after it.
+"""What one endpoint says became of signed payments.
 
-A payment is dead when the chain has passed the last height that could carry it and shows no trace
-of it. That conclusion needs the height to be read *before* the status, both from one endpoint, the
-status from a node that has seen at least that height, and a history that reaches back far enough.
+A payment is dead when the chain has passed the last height that could carry it and shows no trace of
+it. For that conclusion the status is asked once more *after* the height was read, at the same
+endpoint, of a node that has seen at least that height and whose history reaches back to the signing.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from wallet.chains.rpc import EndpointError
 from wallet.chains.solana.answers import items, member, text, whole
 from wallet.chains.solana.encode import decode, without_signature
 from wallet.chains.solana.errors import RpcError
-from wallet.chains.solana.node import Call, Node
+from wallet.chains.solana.node import Call, Node, good
 from wallet.domain.chains import Finality
 from wallet.domain.transactions import Attempt
 from wallet.errors import ChainError
@@ -55,27 +55,44 @@ async def read_evidence(node: Node, attempts: Sequence[Attempt], depths: Depths)
 
 
 async def _read_some(node: Node, attempts: Sequence[Attempt], depths: Depths) -> list[Evidence]:
-    info = await node.ask(Call("getEpochInfo", ({"commitment": depths.final},)))
-    reading = _Reading(whole(info, "blockHeight"), whole(info, "absoluteSlot"))
-    hashes = [attempt.hash for attempt in attempts]
-    answer = await node.ask(
-        Call("getSignatureStatuses", (hashes, {"searchTransactionHistory": True}))
+    info, answer = await node.ask_all(
+        [Call("getEpochInfo", ({"commitment": depths.final},)), _statuses_call(attempts)]
     )
-    # Behind one URL there may be several nodes: one that lags cannot prove an absence.
-    is_current = whole(answer, "context", "slot") >= reading.slot
-    statuses = items(member(answer, "value"), len(attempts))
-    dead = [
-        status is None and is_current and _is_past(attempt, reading.height)
+    reading = _Reading(whole(good(info), "blockHeight"), whole(info, "absoluteSlot"))
+    statuses = items(member(good(answer), "value"), len(attempts))
+    overdue = [
+        attempt
         for attempt, status in zip(attempts, statuses, strict=True)
+        if status is None and _is_past(attempt, reading.height)
     ]
-    history_from = await _history_start(node) if any(dead) else None
+    dead = await _dead(node, overdue, reading) if overdue else frozenset()
     fees = await _fees(node, _settled(attempts, statuses, depths))
     return [
-        _absent(attempt, reading, is_dead=gone and _reaches(history_from, attempt))
+        _absent(attempt, reading, is_dead=attempt.hash in dead)
         if status is None
         else _seen(attempt, status, depths, fees)
-        for attempt, status, gone in zip(attempts, statuses, dead, strict=True)
+        for attempt, status in zip(attempts, statuses, strict=True)
     ]
+
+
+def _statuses_call(attempts: Sequence[Attempt]) -> Call:
+    hashes = [attempt.hash for attempt in attempts]
+    return Call("getSignatureStatuses", (hashes, {"searchTransactionHistory": True}))
+
+
+async def _dead(node: Node, overdue: Sequence[Attempt], reading: _Reading) -> frozenset[str]:
+    """Hashes that still left no trace after the height was read."""
+    answer = await node.ask(_statuses_call(overdue))
+    # Behind one URL there may be several nodes: one that lags cannot prove an absence.
+    if whole(answer, "context", "slot") < reading.slot:
+        return frozenset()
+    statuses = items(member(answer, "value"), len(overdue))
+    history_from = await _history_start(node)
+    return frozenset(
+        attempt.hash
+        for attempt, status in zip(overdue, statuses, strict=True)
+        if status is None and _reaches(history_from, attempt)
+    )
 
 
 def _is_past(attempt: Attempt, height: int) -> bool:
@@ -107,8 +124,9 @@ def _reaches(history_from: int | None, attempt: Attempt) -> bool:
 
 
 def _absent(attempt: Attempt, reading: _Reading, *, is_dead: bool) -> Evidence:
-    sighting = Sighting.DEAD if is_dead else Sighting.UNSEEN
-    return Evidence(attempt.hash, sighting, final=is_dead, height=reading.height)
+    if not is_dead:
+        return Evidence(attempt.hash, Sighting.UNSEEN)
+    return Evidence(attempt.hash, Sighting.DEAD, final=True, height=reading.height)
 
 
 def _seen(attempt: Attempt, status: Any, depths: Depths, fees: dict[str, int]) -> Evidence:
