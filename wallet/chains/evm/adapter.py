@@ -20,7 +20,7 @@ from wallet.chains.evm.errors import (
     would_fail,
 )
 from wallet.chains.evm.evidence import read_evidence
-from wallet.chains.evm.node import TRANSPORT_FAILURES, Call, Node, quantity, required
+from wallet.chains.evm.node import TRANSPORT_FAILURES, Call, Node, is_code, quantity, required
 from wallet.chains.rpc import Endpoint, EndpointError, Endpoints, Proof, label_of
 from wallet.domain.chains import Network
 from wallet.domain.transactions import Attempt
@@ -268,7 +268,7 @@ def _estimate(answer: Any) -> int | NodeError:
 
 
 def _refuse_code(answer: Any) -> None:
-    if required(answer) not in {"0x", None}:
+    if is_code(answer):
         raise ChainError(
             Code.SIMULATION_FAILED,
             "The recipient is a contract, so a memo would be read as a call.",

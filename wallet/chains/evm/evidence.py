@@ -87,7 +87,11 @@ def _overtaken(attempt: Attempt, receipt: Any, transaction: Any, count: Any) -> 
 
 def _judge(network: Network, attempt: Attempt, answer: Any, reading: _Reading) -> Evidence:
     receipt = required(answer)
-    if receipt is None or receipt.get("blockNumber") is None:
+    if receipt is None:
+        return Evidence(attempt.hash, Sighting.UNSEEN)
+    if not isinstance(receipt, dict):
+        raise EndpointError("the receipt is none")
+    if receipt.get("blockNumber") is None:
         return Evidence(attempt.hash, Sighting.UNSEEN)
     if str(receipt.get("transactionHash")).lower() != attempt.hash.lower():
         raise EndpointError("the receipt is another transaction's")

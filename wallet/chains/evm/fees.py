@@ -9,7 +9,7 @@ from typing import Any, Final
 from eth_hash.auto import keccak
 
 from wallet.chains.evm.errors import NodeError
-from wallet.chains.evm.node import Call, Node, quantity, required
+from wallet.chains.evm.node import Call, Node, is_code, quantity, required
 from wallet.chains.rpc import EndpointError, Endpoints
 from wallet.errors import ChainError, Code
 from wallet.ports.world import Clock
@@ -72,7 +72,7 @@ class Fees:
             calls.append(("eth_getCode", [DATA_FEE_ORACLE, "latest"]))
         fees, tip, *code = await node.batch(calls)
         if code:
-            self._has_data_fee = required(code[0]) not in {"0x", None}
+            self._has_data_fee = is_code(code[0])
         base, rewards = _history(required(fees))
         return Market(base, _tip(tip, rewards), bool(self._has_data_fee))
 

@@ -147,13 +147,21 @@ def required(answer: Any) -> Any:
 
 def quantity(value: Any) -> int:
     """A ``0x…`` quantity; EndpointError for anything else."""
-    # isalnum keeps out signs, spaces and underscores, which int() would take.
-    if isinstance(value, str) and value.startswith("0x") and value.isalnum():
+    # int() would also take signs, spaces, underscores and other alphabets' digits.
+    if isinstance(value, str) and value[:2] == "0x" and value.isascii() and value.isalnum():
         try:
             return int(value, 16)
         except ValueError:
             pass
     raise EndpointError("the answer holds no hex quantity where one belongs")
+
+
+def is_code(answer: Any) -> bool:
+    """Whether an eth_getCode answer holds any."""
+    code = required(answer)
+    if not isinstance(code, str) or not code.startswith("0x"):
+        raise EndpointError("the answer holds no code where it belongs")
+    return code != "0x"
 
 
 def _in_order(responses: list[Any], count: int) -> list[Any]:
