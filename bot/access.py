@@ -60,16 +60,15 @@ async def present_rule(desk: Desk) -> Rule:
 
 def caller_of_raw(update: Mapping[str, Any]) -> Caller | None:
     """The caller of an update as Telegram wrote it; None where it is nothing we asked for."""
-    query = update.get("callback_query")
-    source = query if isinstance(query, Mapping) else update.get("message")
-    if not isinstance(source, Mapping):
-        return None
-    message = source.get("message") if source is query else source
-    if not isinstance(message, Mapping):
+    query: Any = update.get("callback_query")
+    tapped = isinstance(query, Mapping)
+    source: Any = query if tapped else update.get("message")
+    message: Any = query.get("message") if tapped else source
+    if not isinstance(source, Mapping) or not isinstance(message, Mapping):
         return None
     try:
         chat = message["chat"]
-        text = "" if source is query else str(message.get("text") or "")
+        text = "" if tapped else str(message.get("text") or "")
         return Caller(int(source["from"]["id"]), int(chat["id"]), chat["type"] == "private", text)
     except (KeyError, TypeError, ValueError):
         return None

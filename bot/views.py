@@ -126,7 +126,7 @@ def alert(kind: str, payload: Mapping[str, str]) -> Text:
 
 
 def _fact(name: str, value: str) -> str:
-    if name.endswith("_at") and value.isdecimal():
+    if name.endswith("At") and value.isdecimal():
         return moment(int(value))
     return clean(value)[:FACT_CHARACTERS]
 

@@ -1,6 +1,6 @@
 """What each alert says: severity, a headline and sentences, without channel words.
 
-A sentence is left out when the alert's payload lacks one of its fields.
+A sentence is left out when the alert's payload lacks one of its fields, or has nothing in it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,10 +39,9 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
             "Kill switch active: everything is stopped",
             (
                 "Nothing is signed or sent until you recover on the host.",
-                "Sessions ended: {sessions}.",
-                "Waiting payments cancelled: {transactions}.",
-                "Already signed and out of reach: {exposure}. They end on chain.",
-                "Stopped by {actor}.",
+                "Sessions ended: {sessionsRevoked}.",
+                "Waiting payments cancelled: {transactionsCancelled}.",
+                "Already signed, ending only on chain: {exposure}.",
                 "To recover, run on the host: waiaas recover",
                 "Reason: {reason}",
             ),
@@ -51,15 +50,14 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
             Severity.STOP,
             "Recovery started",
             (
-                "Payments start again at {recovery_at}.",
-                "The wait is {wait_seconds} seconds.",
+                "Payments start again at {recoveryAt}.",
                 "If this was not you, press Cancel recovery.",
             ),
         ),
         "KILL_SWITCH_RECOVERY_CANCELLED": Template(
             Severity.STOP,
             "Recovery cancelled",
-            ("Everything stays stopped.", "Cancelled by {actor}."),
+            ("Everything stays stopped.",),
         ),
         "KILL_SWITCH_RECOVERED": Template(
             Severity.STOP,
@@ -105,8 +103,8 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
             "A claim code was used twice",
             (
                 "The session was ended. Somebody may have seen the code.",
-                "Session: {name}.",
-                "Session id: {id}.",
+                "Session id: {sessionId}.",
+                "Name: {name}",
             ),
         ),
         "NONCE_TAKEN": Template(
@@ -114,8 +112,15 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
             "A payment's place was taken by something unknown",
             (
                 "Another program may hold this wallet's key. The payment is kept open.",
-                "Transaction: {id}.",
-                "Wallet: {wallet}.",
+                "Transaction: {transactionId}.",
+            ),
+        ),
+        "TX_PARKED": Template(
+            Severity.ALARM,
+            "A payment could not be carried on",
+            (
+                "It failed unexpectedly three times and was set aside; nothing is paid twice.",
+                "Transaction: {transactionId}.",
             ),
         ),
         "SESSION_CREATED": Template(
@@ -124,19 +129,24 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
             (
                 "An agent can ask for payments once it used its claim code.",
                 "Wallet: {wallet}.",
-                "Session id: {id}.",
+                "Session id: {sessionId}.",
                 "Name: {name}",
             ),
         ),
         "SESSION_REVOKED": Template(
             Severity.NEWS,
             "Session ended",
-            ("Its waiting payments were cancelled.", "Session id: {id}.", "Name: {name}"),
+            ("Its waiting payments were cancelled.", "Session id: {sessionId}.", "Name: {name}"),
         ),
         "POLICY_CHANGED": Template(
             Severity.NEWS,
             "A rule was changed",
-            ("Rule: {rule}.", "Wallet: {wallet}.", "Changed by {actor}.", "{summary}"),
+            (
+                "It was {change}.",
+                "Type: {type}.",
+                "Wallet: {walletId}.",
+                "Rule: {ruleId}.",
+            ),
         ),
         "PAIRED": Template(
             Severity.NEWS,
@@ -159,10 +169,11 @@ def say(kind: str, payload: Mapping[str, str]) -> Message:
     if template is None:
         sentences = [f"{kind}.", *(f"{name}: {value}" for name, value in payload.items())]
         return Message(_UNKNOWN.severity, _UNKNOWN.headline, sentences)
+    known = {name for name, value in payload.items() if value}
     sentences = [
         sentence.format_map(payload)
         for sentence in template.sentences
-        if _fields(sentence) <= payload.keys()
+        if _fields(sentence) <= known
     ]
     return Message(template.severity, template.headline, sentences)
 

@@ -15,6 +15,7 @@ from wallet.domain.owner import Factor
 from wallet.domain.tiers import Tier
 from wallet.domain.transactions import Transaction
 from wallet.domain.wallets import Wallet
+from wallet.errors import WalletError
 from wallet.notifications.buttons import actions_of, is_waiting_for_owner, new_handle
 from wallet.notifications.messages import Severity, severity_of
 from wallet.ports.owner_channel import Button, CardView, ChannelError, OwnerChannel
@@ -161,7 +162,10 @@ class Outbox:
         row = await self._store.read(lambda unit: unit.transactions.get(card.transaction_id))
         if row is None or not is_waiting_for_owner(row, self._clock.now()):
             return None
-        return await self._factor_of(card.transaction_id)
+        try:
+            return await self._factor_of(card.transaction_id)
+        except WalletError:  # answered or stopped meanwhile: the card says so without it
+            return None
 
     async def _draw(
         self, unit: Unit, channel: OwnerChannel, due: Card, factor: Factor | None
