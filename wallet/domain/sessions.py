@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from wallet.errors import AuthError, Code, RefusedError
 
+EXPIRED = "expired"  # the reason on a session that ended by time, not by anybody's will
 TTL_MIN_SECONDS = 300
 TTL_MAX_SECONDS = 604_800
 ABSOLUTE_LIFETIME_SECONDS = 2_592_000
@@ -45,9 +46,14 @@ class Session:
     transactions: int = 0
     spent: Mapping[str, int] = ()  # type: ignore[assignment]  # rows always fill it
 
+    @property
+    def was_revoked(self) -> bool:
+        """Whether somebody ended it. Its waiting payments end with it; those of an expired one do not."""
+        return self.revoked_at is not None and self.revoked_reason != EXPIRED
+
     def require_usable(self, now: int) -> None:
         """Raise AuthError unless the session is neither revoked nor expired at ``now``."""
-        if self.revoked_at is not None:
+        if self.was_revoked:
             raise AuthError(
                 Code.SESSION_REVOKED,
                 "This session was ended by the owner.",

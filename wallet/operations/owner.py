@@ -1,7 +1,7 @@
 """The owner's desk: pairing a Telegram account, the factors, and the amount bands they cover."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 from wallet.domain.facts import Fact
@@ -31,15 +31,6 @@ class CodeVault(KeyVault, Protocol):
     async def totp_confirm(self, code: str, now_ms: int) -> int | None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class PairingStatus:
-    """``state`` is NONE, WAITING, CANDIDATE, VOID or PAIRED."""
-
-    state: str
-    candidate: Mapping[str, Any] | None = None
-    expires_at: int | None = None
-
-
 class OwnerDesk:
     """Pairing starts and ends on the host; the account in between proves itself with the code."""
 
@@ -63,19 +54,20 @@ class OwnerDesk:
         await self._store.run(body)
         return code
 
-    async def pairing_status(self) -> PairingStatus:
+    async def pairing_status(self) -> Mapping[str, Any]:
+        """``state`` (NONE, WAITING, CANDIDATE, VOID or PAIRED), ``candidate``, ``expires_at`` (epoch ms)."""
         now = self._clock.now()
 
-        async def body(unit: Unit) -> PairingStatus:
+        async def body(unit: Unit) -> Mapping[str, Any]:
             pairing = await unit.authority.pairing()
             if pairing is None:
                 owner = await unit.authority.owner()
-                return PairingStatus("NONE" if owner is None else "PAIRED")
+                return _pairing("NONE" if owner is None else "PAIRED")
             if pairing["voided"] or now >= pairing["expires_at"]:
-                return PairingStatus("VOID")
+                return _pairing("VOID")
             candidate = pairing["candidate"]
             state = "WAITING" if candidate is None else "CANDIDATE"
-            return PairingStatus(state, candidate, pairing["expires_at"])
+            return _pairing(state, candidate, pairing["expires_at"])
 
         return await self._store.read(body)
 
@@ -154,11 +146,11 @@ class OwnerDesk:
 
         return await self._store.run(body)
 
-    async def enrol_totp(self) -> Enrolment:
-        """A new code generator, shown once; it counts after ``confirm_totp``."""
-        return await self._vault.totp_enrol()
+    async def enrol_totp(self) -> str:
+        """The otpauth URI of a new code generator, shown once; it counts after ``confirm_totp``."""
+        return (await self._vault.totp_enrol()).uri
 
-    async def confirm_totp(self, code: str, actor: str) -> None:
+    async def confirm_totp(self, code: str, actor: str = "host") -> None:
         """Prove that the new generator works; lifts a freeze of codes."""
         now = self._clock.now()
         step = await self._vault.totp_confirm(code, now)
@@ -178,3 +170,9 @@ class OwnerDesk:
         left = min(int(pairing["tries_left"]), PAIRING_TRIES) - 1
         await unit.authority.update_pairing(tries_left=left, voided=left <= 0)
         await unit.audit.append(Fact.OWNER_PAIRING_FAILED, actor=f"telegram:{user_id}", at=now)
+
+
+def _pairing(
+    state: str, candidate: Mapping[str, Any] | None = None, expires_at: int | None = None
+) -> Mapping[str, Any]:
+    return {"state": state, "candidate": candidate, "expires_at": expires_at}

@@ -99,8 +99,8 @@ class Safety:
             self._gate.set(StopState.ACTIVATED)
         try:
             self._write_halt_file(reason)
-        except OSError as error:  # a full disk must not keep the rest of the stop from happening
-            log.error("halt_file_not_written", error=str(error))
+        except OSError:  # a full disk must not keep the rest of the stop from happening
+            log.exception("halt_file_not_written")
         try:
             report = await self._store.run(lambda unit: self._cascade(unit, reason, actor))
         finally:
@@ -154,7 +154,7 @@ class Safety:
         self._gate.set(after.state)
         return after
 
-    async def cancel_recovery(self, actor: str, *, from_chat: bool) -> SystemState:
+    async def cancel_recovery(self, actor: str, from_chat: bool = False) -> SystemState:  # noqa: FBT001, FBT002
         """Back to ACTIVATED. From the chat once per stop, from the host at will."""
 
         async def body(unit: Unit) -> SystemState:

@@ -33,15 +33,12 @@ from wallet.sessions.tokens import invalid_token, mint, require_shape, token_has
 
 
 @dataclass(frozen=True, slots=True)
-class NewSession:
-    """What the owner grants. ``limits`` per asset key in base units; nothing is unlimited."""
+class Defaults:
+    """What a new session gets where the owner names nothing; amounts have no default."""
 
-    wallet_id: str
-    name: str
-    limits: Mapping[str, int]
-    max_transactions: int
     ttl_seconds: int
-    source: str
+    max_transactions: int
+    max_renewals: int
 
 
 class Sessions:
@@ -55,7 +52,7 @@ class Sessions:
         *,
         reader: SessionReader,
         keyring: Keyring,
-        max_renewals: int,
+        defaults: Defaults,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
         self._store = store
@@ -63,7 +60,7 @@ class Sessions:
         self._ids = ids
         self._reader = reader
         self._keyring = keyring
-        self._max_renewals = max_renewals
+        self._defaults = defaults
         self._spawn = spawn
 
     def authenticate(self, token: str) -> tuple[Session, Wallet]:
@@ -88,28 +85,43 @@ class Sessions:
             raise invalid_token()
         return session, wallet
 
-    async def create(self, new: NewSession, *, actor: str) -> tuple[Session, str]:
-        """A session without a token, and the single-use code (10 minutes) that an agent claims it with."""
-        now = self._clock.now()
+    async def create(
+        self,
+        wallet_id: str,
+        *,
+        name: str,
+        limits: Mapping[str, int],
+        max_transactions: int | None = None,
+        ttl_seconds: int | None = None,
+        source: str,
+        actor: str,
+    ) -> tuple[Session, str]:
+        """A session without a token, and the single-use code (10 minutes) that an agent claims it with.
+
+        ``limits`` per asset key in base units; nothing is ever unlimited.
+        """
+        now, defaults = self._clock.now(), self._defaults
+        ttl = defaults.ttl_seconds if ttl_seconds is None else ttl_seconds
+        most = defaults.max_transactions if max_transactions is None else max_transactions
         code = new_code(self._ids)
         session = Session(
             id=self._ids.new(),
-            wallet_id=new.wallet_id,
-            name=new.name,
-            source=new.source,
-            limits=SessionLimits(dict(new.limits), new.max_transactions, self._max_renewals),
-            ttl_seconds=new.ttl_seconds,
+            wallet_id=wallet_id,
+            name=name,
+            source=source,
+            limits=SessionLimits(dict(limits), most, defaults.max_renewals),
+            ttl_seconds=ttl,
             created_at=now,
-            expires_at=now + new.ttl_seconds * 1000,
+            expires_at=now + ttl * 1000,
             absolute_expires_at=now + ABSOLUTE_LIFETIME_SECONDS * 1000,
             spent={},
         )
 
         async def body(unit: Unit) -> None:
-            wallet = await unit.wallets.get(new.wallet_id)
+            wallet = await unit.wallets.get(wallet_id)
             if wallet is None:
                 raise NotFoundError(Code.WALLET_NOT_FOUND, "There is no such wallet.")
-            _require_limits(new, wallet)
+            _require_limits(session, wallet)
             await unit.sessions.add(session)
             await unit.sessions.add_claim(code_hash(code), session.id, now + CODE_TTL_MS)
             await self._fact(unit, Fact.SESSION_CREATED, session, actor, now)
@@ -278,16 +290,16 @@ def code_hash(code: str) -> str:
     return hashlib.sha256(b"waiaas/code/1\0" + plain.encode()).hexdigest()
 
 
-def _require_limits(new: NewSession, wallet: Wallet) -> None:
+def _require_limits(new: Session, wallet: Wallet) -> None:
     if not TTL_MIN_SECONDS <= new.ttl_seconds <= TTL_MAX_SECONDS:
         raise bad_field("ttlSeconds", f"must be {TTL_MIN_SECONDS} to {TTL_MAX_SECONDS}")
-    if new.max_transactions < 1:
+    if new.limits.max_transactions < 1:
         raise bad_field("maxTransactions", "must be at least 1")
-    if not new.limits:
+    if not new.limits.amounts:
         raise bad_field(
             "limits", "at least one asset limit is needed; a session is never unlimited"
         )
-    for asset, amount in new.limits.items():
+    for asset, amount in new.limits.amounts.items():
         if not asset.startswith(f"{wallet.network}/"):
             raise bad_field("limits", f"{asset} is not an asset of {wallet.network}")
         if amount <= 0:

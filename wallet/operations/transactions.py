@@ -25,6 +25,7 @@ class SendBody:
     to: str
     amount: int
     memo: str | None = None
+    network: str | None = None  # where named, it must be the wallet's
 
 
 class Transactions:
@@ -59,6 +60,10 @@ class Transactions:
             raise bad_field(
                 "network", f"{wallet.network} is not configured", Code.CHAIN_NOT_SUPPORTED
             )
+        if body.network not in (None, wallet.network):
+            raise bad_field(
+                "network", f"this wallet is on {wallet.network}", Code.NETWORK_MISMATCH
+            )
         if body.memo is not None and len(body.memo.encode()) > MEMO_MAX_BYTES:
             raise bad_field("memo", f"is over {MEMO_MAX_BYTES} bytes of UTF-8", Code.INVALID_MEMO)
         intent = Transfer(
@@ -84,10 +89,9 @@ class Transactions:
         self,
         wallet_id: str | None,
         statuses: Sequence[Status] | None,
-        *,
         limit: int,
         cursor: str | None = None,
-        descending: bool = True,
+        descending: bool = True,  # noqa: FBT001, FBT002 - the store's word for the order
     ) -> tuple[list[Transaction], bool]:
         """(rows, whether there are more)."""
         rows = await self._store.read(

@@ -1,6 +1,7 @@
 """Upkeep: what the clock makes necessary. Each claims rows and hands their ids on; rows are the only truth."""
 
 from wallet.domain.facts import Fact
+from wallet.domain.sessions import EXPIRED
 from wallet.domain.transactions import Event, Status, Transaction
 from wallet.errors import Code, ConflictError
 from wallet.operations.safety import Safety
@@ -80,7 +81,7 @@ class Upkeep:
                 if s.revoked_at is None and now >= s.expires_at
             ]
             for session in ended:
-                await unit.sessions.revoke(session.id, now, "expired")
+                await unit.sessions.revoke(session.id, now, EXPIRED)
                 await unit.audit.append(
                     Fact.SESSION_EXPIRED,
                     actor="system",

@@ -76,7 +76,7 @@ class Recheck:
         if wallet.status is not WalletStatus.ACTIVE:
             return Event.CANCEL, _cause(now, Code.WALLET_SUSPENDED, "The wallet is suspended.")
         session = await unit.sessions.get(row.session_id)
-        if session is None or session.revoked_at is not None:
+        if session is None or session.was_revoked:
             return Event.CANCEL, _cause(now, Code.SESSION_REVOKED, "Its session was ended.")
         if not self._is_unchanged(row, wallet):
             return Event.CANCEL, _cause(

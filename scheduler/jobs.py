@@ -1,0 +1,26 @@
+"""The table of periodic jobs: an id, an interval, and one call. A job carries nothing and holds no truth."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from wallet.operations.upkeep import Upkeep
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    id: str
+    every_seconds: float
+    run: Callable[[], Awaitable[object]]
+
+
+def jobs(upkeep: Upkeep) -> list[Job]:
+    """Everything the clock makes necessary. Outbox and settlement have loops of their own."""
+    return [
+        Job("release_due", 0.25, upkeep.release_due),
+        Job("expire_overdue", 0.5, upkeep.expire_overdue),
+        Job("carry_on", 1.0, upkeep.carry_on),
+        Job("recover", 0.5, upkeep.recover),
+        Job("write_denial_sums", 15.0, upkeep.write_denial_sums),
+        Job("clean_sessions", 60.0, upkeep.clean_sessions),
+        Job("checkpoint", 300.0, upkeep.checkpoint),
+    ]
