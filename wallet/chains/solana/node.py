@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,6 +15,9 @@ from wallet.chains.solana.errors import RpcError
 
 # HTTP answers of providers that take single calls only.
 _NO_BATCH: Final = frozenset({400, 403, 405, 413, 415, 422, 501})
+
+# The HTTP client under solana-py logs every URL at INFO, and URLs carry keys.
+logging.getLogger("httpx2").setLevel(logging.WARNING)
 
 
 @dataclass(frozen=True, slots=True)

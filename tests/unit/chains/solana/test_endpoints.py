@@ -1,6 +1,7 @@
 """Endpoints that lie, lag, refuse batches or talk nonsense cannot make money disappear."""
 
 import base64
+import logging
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -183,6 +184,16 @@ class TestExchange:
         while error is not None:
             assert "secret-key" not in f"{error!r} {getattr(error, 'details', '')}"
             error = error.__context__
+
+    async def test_no_log_shows_the_key_in_the_url(
+        self, endpoint: ScriptedEndpoint, chain: SolanaChain, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        _ready_to_pay(endpoint)
+        with caplog.at_level(logging.INFO):
+            await chain.build(REQUEST)
+            endpoint.status = 500
+            assert not await chain.is_healthy()
+        assert "secret-key" not in caplog.text
 
 
 class TestSend:
