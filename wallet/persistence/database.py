@@ -20,6 +20,8 @@ from wallet.persistence.unit import Sources, SqlUnit
 from wallet.ports.store import Unit
 from wallet.ports.world import Clock, Ids
 
+LOG_BYTES = 8 * 1024 * 1024
+
 T = TypeVar("T")
 Body = Callable[[Unit], Awaitable[T]]
 
@@ -36,6 +38,7 @@ class Database:
         self._read_lock = asyncio.Lock()
         self._units: set[asyncio.Task[object]] = set()
         self._inside: asyncio.Task[object] | None = None
+        self._reading_inside: asyncio.Task[object] | None = None
         self._closed = False
         self.reader = SqliteSessionReader(path, clock)
 
@@ -63,6 +66,8 @@ class Database:
             journal_mode="WAL",
             synchronous="FULL",
             foreign_keys="ON",
+            # Keep the log's file between checkpoints: overwriting syncs faster than growing.
+            journal_size_limit=LOG_BYTES,
         )
         sources = Sources(clock.now, ids.new, audit_key, ParsedRules(parse_rule))
         try:
@@ -91,12 +96,16 @@ class Database:
         """See the Store port. One snapshot; nothing of it leaves this thread."""
         if self._closed:
             raise UnavailableError(Code.SHUTTING_DOWN, "The database is closing.")
+        if self._reading_inside is not None and self._reading_inside is asyncio.current_task():
+            raise RuntimeError("a read inside a read would wait for itself")
         async with self._read_lock:
             db = ReadConnection(self._reading)
             self._reading.execute("BEGIN")
+            self._reading_inside = asyncio.current_task()
             try:
                 return await body(SqlUnit(db, self._sources))
             finally:
+                self._reading_inside = None
                 db.end()
                 self._reading.execute("COMMIT")
 

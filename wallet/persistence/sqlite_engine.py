@@ -160,13 +160,16 @@ class ImmediateClient(SqliteClient):
         return self._connection._conn  # noqa: SLF001 - the one place that knows aiosqlite's inside
 
     async def create_connection(self, with_db: bool) -> None:  # noqa: ARG002, FBT001 - tortoise's
-        self._connection = await aiosqlite.connect(
+        connection = aiosqlite.connect(
             self.filename,
             isolation_level=None,
             check_same_thread=False,
             cached_statements=256,
             timeout=self.busy_timeout_ms / 1000,
         )
+        # A process that dies of a bug must end, not wait for ever for a thread nobody will stop.
+        connection._thread.daemon = True  # noqa: SLF001 - see ``raw``
+        self._connection = await connection
         self.raw.row_factory = sqlite3.Row
         for pragma, value in self.pragmas.items():
             await (await self._connection.execute(f"PRAGMA {pragma} = {value}")).close()
