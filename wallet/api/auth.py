@@ -42,14 +42,19 @@ def _bearer(call: Call) -> str:
 
 async def prove_owner(call: Call, row: Row) -> None:
     """Ask for the master password or a ticket where the row of the owner's table says so."""
-    if row.needs is Needs.PASSWORD:
-        await call.operations.password.require(
-            call.header(b"x-master-password"), ticket=call.header(b"x-ticket")
-        )
+    match row.needs:
+        case Needs.PASSWORD:
+            await call.operations.password.require(
+                call.header(b"x-master-password"), ticket=call.header(b"x-ticket")
+            )
+        case Needs.TYPED_PASSWORD:
+            await call.operations.password.require(typed_password(call))
+        case Needs.NOTHING | Needs.SOCKET | Needs.SESSION | Needs.OPERATION_PROVES:
+            return
 
 
-def presented_password(call: Call) -> str:
-    """The password itself, where the operation checks it; a ticket does not do."""
+def typed_password(call: Call) -> str:
+    """The password itself."""
     password = call.header(b"x-master-password")
     if not password:
         raise AuthError(

@@ -29,7 +29,8 @@ class Needs(StrEnum):
     SESSION = "SESSION"  # agent app: a session token
     SOCKET = "SOCKET"  # owner app: being able to open the socket
     PASSWORD = "PASSWORD"  # noqa: S105 - owner app: X-Master-Password, or a ticket
-    OWN_PASSWORD = "OWN_PASSWORD"  # noqa: S105 - the same, checked by the operation; no ticket
+    TYPED_PASSWORD = "TYPED_PASSWORD"  # noqa: S105 - the password itself; a ticket does not do
+    OPERATION_PROVES = "OPERATION_PROVES"  # a claim code or the password, judged by the operation
 
 
 class Call:

@@ -101,6 +101,12 @@ class SetBands(Shape):
     bands: Annotated[dict[AssetKey, BandBody], Field(min_length=1, max_length=50)]
 
 
+class ConfirmPairing(Shape):
+    """``bands`` may be set in the same breath."""
+
+    bands: Annotated[dict[AssetKey, BandBody] | None, Field(max_length=50)] = None
+
+
 class BandView(View):
     tap_max: str
     code_max: str
@@ -147,6 +153,7 @@ class StatusInfo(View):
     sessions: int
     audit_head: str
     bot: dict[str, Any]
+    jobs: dict[str, Any]
     started_at: int
     version: str
 
@@ -156,10 +163,25 @@ class AuditQuery(Query):
     limit: Annotated[WholeNumber, Field(ge=1, le=AUDIT_PAGE_MAX)] = 100
 
 
+class AuditRow(View):
+    """``at`` in epoch seconds; ``atMs`` is what the row's hash covers."""
+
+    number: int
+    at: int
+    at_ms: int
+    fact: str
+    actor: str | None
+    wallet_id: str | None
+    session_id: str | None
+    transaction_id: str | None
+    details: dict[str, Any]
+    hash: str
+
+
 class AuditPage(View):
     """Rows in order; ``nextAfter`` continues."""
 
-    items: list[dict[str, Any]]
+    items: list[AuditRow]
     next_after: int | None
 
 

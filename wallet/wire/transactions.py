@@ -1,6 +1,5 @@
 """Payments on the wire: what an agent sends, and how a transaction looks from outside."""
 
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
@@ -107,16 +106,6 @@ class SendRequest(Shape):
         if self.amount is not None:
             return parse_base_units(self.amount, maximum=maximum)
         return parse_human(self.human_amount, decimals, maximum=maximum)
-
-
-@dataclass(frozen=True, slots=True)
-class SendBody:
-    """A well-formed payment request: amount in base units, within the chain's range."""
-
-    to: str
-    amount: int
-    memo: str | None = None
-    network: str | None = None
 
 
 class TransactionView(View):

@@ -1,0 +1,128 @@
+"""Stopping, recovering, unlocking, and what the owner looks at to judge how things are."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from wallet.api.auth import code_step, typed_password
+from wallet.api.pairing import owner_view
+from wallet.api.routes import Answer, Call
+from wallet.api.transactions import seconds, transaction_view
+from wallet.api.wallets import ACTOR, wallet_detail
+from wallet.domain.owner import Factor
+from wallet.domain.safety import StopState, SystemState
+from wallet.wire.owner import (
+    AuditPage,
+    AuditQuery,
+    AuditRow,
+    DoctorView,
+    Done,
+    HaltView,
+    Reason,
+    Recover,
+    StatusInfo,
+    StopView,
+    TicketView,
+)
+
+
+async def status(call: Call) -> Answer:
+    found = await call.operations.queries.status()
+    wallets = [
+        wallet_detail(line.wallet, line.balance, line.error, call.operations)
+        for line in found.wallets
+    ]
+    return Answer(
+        StatusInfo(
+            state=stop_view(found.state),
+            locked=found.locked,
+            owner=None if found.owner is None else owner_view(found.owner),
+            wallets=wallets,
+            waiting=found.waiting,
+            open=found.open,
+            sessions=found.sessions,
+            audit_head=found.audit_head,
+            bot=dict(found.bot),
+            jobs=dict(found.jobs),
+            started_at=found.started_at // 1000,
+            version=found.version,
+        )
+    )
+
+
+async def show_stop(call: Call) -> Answer:
+    return Answer(stop_view(await call.operations.safety.state()))
+
+
+async def halt(call: Call) -> Answer:
+    body = await call.body(Reason)
+    report = await call.operations.safety.halt(body.reason or "stopped from the host", ACTOR)
+    return Answer(
+        HaltView(
+            state=StopState.ACTIVATED,
+            sessions_revoked=report.sessions_revoked,
+            transactions_cancelled=report.transactions_cancelled,
+            wallets_suspended=report.wallets_suspended,
+            exposure=[transaction_view(row, call.operations) for row in report.exposure],
+        )
+    )
+
+
+async def recover(call: Call) -> Answer:
+    """Begin the wait; with a code of the authenticator app it is the short one."""
+    body = await call.body(Recover)
+    step = await code_step(call, body.totp_code)
+    state = await call.operations.safety.begin_recovery(
+        typed_password(call), Factor.HOST if step is None else Factor.CODE, ACTOR, step
+    )
+    return Answer(stop_view(state))
+
+
+async def cancel_recovery(call: Call) -> Answer:
+    return Answer(stop_view(await call.operations.safety.cancel_recovery(ACTOR, from_chat=False)))
+
+
+async def unlock(call: Call) -> Answer:
+    await call.operations.unlocking.unlock(typed_password(call))
+    return Answer(Done())
+
+
+async def ticket(call: Call) -> Answer:
+    found, expires_at = await call.operations.password.ticket(typed_password(call))
+    return Answer(TicketView(ticket=found, expires_at=expires_at // 1000), 201)
+
+
+async def shutdown(call: Call) -> Answer:
+    call.operations.shutdown()
+    return Answer(Done(), 202)
+
+
+async def audit(call: Call) -> Answer:
+    query = call.query(AuditQuery)
+    rows = await call.operations.queries.audit(query.after, query.limit)
+    items = [_audit_row(row) for row in rows]
+    following = items[-1].number if len(items) == query.limit else None
+    return Answer(AuditPage(items=items, next_after=following))
+
+
+async def doctor(call: Call) -> Answer:
+    return Answer(DoctorView(report=dict(await call.operations.doctor())))
+
+
+def stop_view(state: SystemState) -> StopView:
+    return StopView(
+        state=state.state,
+        reason=state.reason,
+        actor=state.actor,
+        activated_at=seconds(state.activated_at),
+        recovery_at=seconds(state.recovery_at),
+    )
+
+
+def _audit_row(row: Mapping[str, Any]) -> AuditRow:
+    shown = ("number", "fact", "actor", "wallet_id", "session_id", "transaction_id", "hash")
+    return AuditRow(
+        **{name: row.get(name) for name in shown},
+        at=row["at"] // 1000,
+        at_ms=row["at"],
+        details=dict(row["details"]),
+    )
