@@ -30,10 +30,12 @@ _OFFSET = "telegram_offset"
 class SqlConsole:
     def __init__(self, db: Connection) -> None:
         self._db = db
+        self.touched = False  # whether something was written that the owner should see
 
     # Cards
 
     async def want_card(self, transaction_id: str, chat_id: int) -> None:
+        self.touched = True
         card = Card(transaction_id, chat_id, wanted=1, shown=0)
         again = "ON CONFLICT (transaction_id) DO UPDATE SET wanted = wanted + 1, retry_at = 0"
         _CARDS.add(self._db, card, otherwise=again)
@@ -55,6 +57,7 @@ class SqlConsole:
     # Alerts
 
     async def alert(self, dedup_key: str, kind: str, payload: Mapping[str, str], at: int) -> bool:
+        self.touched = True
         sql = (
             "INSERT INTO alerts (dedup_key, kind, payload, state, attempts, retry_at, created_at)"
             " VALUES (?, ?, ?, ?, 0, ?, ?) ON CONFLICT (dedup_key) DO NOTHING"

@@ -40,6 +40,8 @@ class Database:
         self._inside: asyncio.Task[object] | None = None
         self._reading_inside: asyncio.Task[object] | None = None
         self._closed = False
+        # Called after a commit that gave the owner something to see.
+        self.told: Callable[[], None] = _nobody
         self.reader = SqliteSessionReader(path, clock)
 
     @classmethod
@@ -131,10 +133,14 @@ class Database:
         try:
             async with self._client.transaction() as db:
                 self._inside = asyncio.current_task()
+                unit = SqlUnit(db, self._sources)
                 try:
-                    return await body(SqlUnit(db, self._sources))
+                    result = await body(unit)
                 finally:
                     self._inside = None
+            if unit.wants_delivery:
+                self.told()
+            return result
         except (sqlite3.Error, BaseORMException) as error:
             if (known := storage_error(error)) is not None:
                 raise known from error
@@ -149,6 +155,10 @@ class Database:
         self._units.discard(unit)
         if not unit.cancelled():
             unit.exception()  # its caller may be gone; an unread exception would only make noise
+
+
+def _nobody() -> None:
+    """Nobody is told."""
 
 
 def storage_error(error: BaseException) -> WalletError | None:

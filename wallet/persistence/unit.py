@@ -41,7 +41,7 @@ class SqlUnit:
 
     __slots__ = (
         "attempts", "audit", "authority", "console", "ledger", "policies", "sessions",
-        "transactions", "wallets",
+        "transactions", "wallets", "_console",
     )  # fmt: skip
 
     def __init__(self, db: Connection, sources: Sources) -> None:
@@ -53,4 +53,10 @@ class SqlUnit:
         self.ledger: Ledger = SqlLedger(db)
         self.audit: Audit = SqlAudit(db, sources.audit_key, sources.now)
         self.authority: Authority = SqlAuthority(db, sources.new_id)
-        self.console: Console = SqlConsole(db)
+        self._console = SqlConsole(db)
+        self.console: Console = self._console
+
+    @property
+    def wants_delivery(self) -> bool:
+        """Whether a card or an alert was written that the owner should see."""
+        return self._console.touched
