@@ -40,8 +40,16 @@ class SqlUnit:
     """Lives as long as its transaction; afterwards every call fails."""
 
     __slots__ = (
-        "attempts", "audit", "authority", "console", "ledger", "policies", "sessions",
-        "transactions", "wallets", "_console",
+        "_console",
+        "attempts",
+        "audit",
+        "authority",
+        "console",
+        "ledger",
+        "policies",
+        "sessions",
+        "transactions",
+        "wallets",
     )  # fmt: skip
 
     def __init__(self, db: Connection, sources: Sources) -> None:
