@@ -54,8 +54,7 @@ class Rule:
 async def present_rule(desk: Desk) -> Rule:
     owner = await desk.owner_desk.owner()
     status = await desk.owner_desk.pairing_status()
-    state = status["state"] if isinstance(status, Mapping) else status.state
-    return Rule(owner, str(state) in WAITING)
+    return Rule(owner, str(status["state"]) in WAITING)
 
 
 def caller_of_raw(update: Mapping[str, Any]) -> Caller | None:

@@ -11,7 +11,6 @@ from typing import Any, Final
 from aiogram.utils.formatting import Bold, Code, Text, TextLink
 
 from bot import texts
-from bot.doors import StatusView
 from wallet.domain.money import format_units
 from wallet.domain.owner import Factor
 from wallet.domain.safety import StopState
@@ -20,6 +19,7 @@ from wallet.domain.tiers import Tier
 from wallet.domain.transactions import Status, Transaction
 from wallet.domain.wallets import WalletStatus
 from wallet.notifications.messages import say
+from wallet.operations.queries import LimitLine, StatusView
 from wallet.ports.owner_channel import CardView
 
 QUOTE_CHARACTERS: Final = 100
@@ -187,13 +187,17 @@ def pending(rows: Sequence[Transaction], coins: Mapping[str, tuple[str, int]]) -
     return joined(lines)
 
 
-def limits(lines: Sequence[tuple[str, Sequence[str]]]) -> Text:
-    """Each entry: a headline and what it says."""
+def limits(lines: Sequence[LimitLine]) -> Text:
     if not lines:
         return Text(texts.LIMITS_NONE)
     shown: list[Any] = []
-    for headline, details in lines[:LISTED]:
-        shown += ["", Bold(clean(headline)), *(clean(detail) for detail in details)]
+    for line in lines[:LISTED]:
+        shown += ["", Bold(clean(f"{line.rule_type} · {line.wallet}"))]
+        shown.append(clean(f"{line.asset} {line.text}".strip()))
+        if line.used is not None and line.limit is not None:
+            shown.append(f"Used {line.used} of {line.limit} {clean(line.asset)}")
+    if len(lines) > LISTED:
+        shown += ["", f"and {len(lines) - LISTED} more"]
     return joined(shown[1:])
 
 

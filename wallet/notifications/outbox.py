@@ -209,7 +209,7 @@ class Outbox:
             stage=card.stage,
             factor=factor,
             buttons=[buttons] if buttons else [],
-            audit_head=f"{number} {head[:8]}",
+            audit_head=f"{number}:{head[:8]}",
         )
 
     async def _button(self, unit: Unit, card: Card, row: Transaction, action: Action) -> Button:
