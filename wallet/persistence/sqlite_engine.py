@@ -60,8 +60,6 @@ class ImmediateTransaction(SqliteTransactionWrapper):
             if not is_busy(error):
                 raise
             await self._client.in_thread(self._client.begin_patiently)
-        # Rows of one use case may be written in any order; the commit checks what they point at.
-        raw.execute("PRAGMA defer_foreign_keys = ON")
         self._changes = raw.total_changes
         self._cursor = raw.cursor()
         self._cursor.row_factory = None
