@@ -1,7 +1,6 @@
 """Bytes to validated bodies: every mistake at once, and nothing that two parsers read differently."""
 
 import json
-from collections.abc import Mapping
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import parse_qsl
 
@@ -39,11 +38,14 @@ async def read(receive: Receive) -> bytes:
 
 
 def parse(shape: type[S], body: bytes) -> S:
-    """``body`` as ``shape``; InputError with every issue. An empty body counts as ``{}``."""
-    body = body or b"{}"
-    _require_plain_object(body)
+    """``body`` as ``shape``; InputError with every issue. An empty body counts as ``{}``.
+
+    The object is validated, not its text: on text pydantic lets a key pass that is the name of a field
+    whose alias differs, and a misspelt limit would be no limit.
+    """
+    found = _plain_object(body or b"{}")
     try:
-        return shape.model_validate_json(body)
+        return shape.model_validate(found)
     except ValidationError as error:
         raise _refusal(error) from None
 
@@ -61,19 +63,23 @@ def parse_query(shape: type[S], query: bytes) -> S:
         raise bad_field("query", "is not well formed") from None
 
 
-def _require_plain_object(body: bytes) -> None:
+def _plain_object(body: bytes) -> dict[str, Any]:
     """Refuse what is no JSON object, repeats a key, or holds NaN: readers disagree about those."""
     try:
-        value = json.loads(
-            body.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant
-        )
+        text = body.decode("utf-8")
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        if "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode(
+                "utf-8"
+            )  # half a surrogate pair is no text
     except (ValueError, RecursionError):
         raise bad_field("body", "is not well-formed JSON without repeated keys") from None
     if not isinstance(value, dict):
         raise bad_field("body", "must be a JSON object")
+    return value
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("repeated key")

@@ -119,9 +119,10 @@ def stop_view(state: SystemState) -> StopView:
 
 
 def _audit_row(row: Mapping[str, Any]) -> AuditRow:
-    shown = ("number", "fact", "actor", "wallet_id", "session_id", "transaction_id", "hash")
+    named = ("number", "fact", "actor", "wallet_id", "session_id", "transaction_id", "hash")
+    shown: dict[str, Any] = {name: row.get(name) for name in named}
     return AuditRow(
-        **{name: row.get(name) for name in shown},
+        **shown,
         at=row["at"] // 1000,
         at_ms=row["at"],
         details=dict(row["details"]),
