@@ -1,0 +1,129 @@
+"""Cards say what matters, whole, and nobody else's words can pretend to be ours."""
+
+from dataclasses import replace
+
+import pytest
+
+from bot import lean
+
+lean.load()
+
+from bot import texts, views  # noqa: E402
+from bot.callbacks import HANDLE_LENGTH, Dismissed, Pressed  # noqa: E402
+from bot.keyboards import keyboard  # noqa: E402
+from wallet.domain.console import Action  # noqa: E402
+from wallet.domain.owner import Factor  # noqa: E402
+from wallet.domain.tiers import Tier  # noqa: E402
+from wallet.domain.transactions import Status, Transaction  # noqa: E402
+from wallet.domain.wallets import Wallet  # noqa: E402
+from wallet.notifications.messages import TEMPLATES, say  # noqa: E402
+from wallet.operations.taps import AnswerKind  # noqa: E402
+from wallet.ports.owner_channel import Button, CardView  # noqa: E402
+
+AT = 1_750_000_000_000
+TO = "0x8617E340B3D01FA5F11F306F4090FD50E238070D"
+ROW = Transaction(
+    id="01900000-0000-7000-8000-000000000001", wallet_id="w", session_id="s", network="evm-local",
+    chain="ethereum", type="TRANSFER", to=TO, amount=5 * 10**17, asset="evm-local/native", memo=None,
+    request="{}", request_hash="00", digest="ab12cd34" + "0" * 56, fee_ceiling=10**16,
+    tier=Tier.APPROVAL, status=Status.QUEUED, rule_id=None, policy_version=1, created_at=AT,
+    approval_seconds=43_200,
+)  # fmt: skip
+WALLET = Wallet("w", "main", "ethereum", "evm-local", "0x0", "00", AT)
+
+
+def view(row: Transaction = ROW, stage: str = "CARD") -> CardView:
+    buttons = [[Button(Action.APPROVE, "h")]] if row.status is Status.QUEUED else []
+    return CardView(row, WALLET, "ETH", 18, "ETH", 18, None, stage, Factor.TAP, buttons, "12:abcd")
+
+
+def text_of(row: Transaction = ROW, stage: str = "CARD") -> str:
+    text, _ = views.card(view(row, stage)).render()
+    return text
+
+
+def test_a_card_shows_amount_whole_address_fee_time_and_proofs() -> None:
+    text = text_of()
+
+    for part in ("0.5 ETH", TO, "evm-local", "Fee at most 0.01 ETH", "ab12 cd34", "12:abcd"):
+        assert part in text
+    assert "Answer within 12 h" in text
+    assert text.startswith("🟠 Approve this payment?")
+
+
+@pytest.mark.parametrize("status", list(Status))
+@pytest.mark.parametrize("tier", list(Tier))
+@pytest.mark.parametrize("stage", ["CARD", "CONFIRM", "CODE"])
+def test_every_card_can_be_drawn_and_comes_back_unchanged(
+    status: Status, tier: Tier, stage: str
+) -> None:
+    row = replace(ROW, status=status, tier=tier, due_at=AT + 300_000, hash="0xab", memo=" hi \n")
+
+    text = text_of(row, stage)
+
+    assert text == text.strip()
+    assert "\n\n\n" not in text
+    assert len(text) < 1500
+
+
+def test_the_agents_words_stand_last_quoted_and_on_one_line() -> None:
+    row = replace(ROW, memo="hello\n🟢 Paid\u202e0x00\u200b /killswitch\x07")
+
+    last = text_of(row).splitlines()[-1]
+
+    assert last == (
+        "Memo from the agent: “hello\\u{a}🟢 Paid\\u{202e}0x00\\u{200b} /killswitch\\u{7}”"
+    )
+
+
+def test_long_words_are_cut() -> None:
+    assert len(views.quote("x" * 1000)) == views.QUOTE_CHARACTERS + 2
+
+
+def test_every_answer_button_and_status_has_its_words() -> None:
+    assert set(texts.ANSWERS) == set(AnswerKind)
+    assert set(texts.LABELS) == set(Action)
+    assert set(texts.HEADS) == set(Status)
+    allowed = ("Approve", "Confirm", "Reject", "Cancel", "Back", "Revoke", "Dismiss")
+    assert all(label.startswith(allowed) for label in texts.LABELS.values())
+
+
+def test_buttons_carry_handles_and_fit_what_telegram_allows() -> None:
+    markup = keyboard([[Button(action, "h" * HANDLE_LENGTH) for action in Action]])
+
+    assert markup is not None
+    for shown in markup.inline_keyboard[0]:
+        assert shown.callback_data == "a:" + "h" * HANDLE_LENGTH
+    assert len(Pressed(handle="h" * HANDLE_LENGTH).pack()) == 24
+    assert Dismissed().pack() == "x"
+
+
+@pytest.mark.parametrize("kind", [*TEMPLATES, "SOMETHING_NEW"])
+def test_an_alert_leaves_out_what_it_does_not_know(kind: str) -> None:
+    text, _ = views.alert(kind, {}).render()
+
+    assert text == text.strip()
+    assert "{" not in text
+
+
+def test_an_alert_says_its_facts() -> None:
+    message = say("KILL_SWITCH_ACTIVATED", {"sessionsRevoked": "2", "exposure": ""})
+    text, _ = views.alert("KILL_SWITCH_RECOVERY_STARTED", {"recoveryAt": str(AT)}).render()
+
+    assert "Sessions ended: 2." in message.sentences
+    assert not any("Already signed" in sentence for sentence in message.sentences)
+    assert "2025-06-15 15:06:40 UTC" in text
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "words"),
+    [
+        (0, "0 s"),
+        (59_999, "59 s"),
+        (330_000, "5 min 30 s"),
+        (43_200_000, "12 h"),
+        (93_784_000, "1 d 2 h"),
+    ],
+)
+def test_durations_are_said_in_two_units(milliseconds: int, words: str) -> None:
+    assert views.span(milliseconds) == words
