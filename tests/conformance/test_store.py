@@ -208,7 +208,10 @@ async def test_rules_apply_globally_and_to_their_wallet(store: Database) -> None
 
     await store.run(body)
     first = await store.read(lambda u: u.policies.applied("w1"))
-    assert [(type(rule.rule), rule.version) for rule in first] == [(RateLimit, 1), (SpendingLimit, 2)]
+    assert [(type(rule.rule), rule.version) for rule in first] == [
+        (RateLimit, 1),
+        (SpendingLimit, 2),
+    ]
     assert [rule.id for rule in await store.read(lambda u: u.policies.applied("w2"))] == ["r1"]
     assert len(await store.read(lambda u: u.policies.applied(None))) == 2
 

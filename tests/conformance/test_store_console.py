@@ -1,6 +1,7 @@
 """The Store port: cards, alerts, handles, challenges, stored updates."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -19,6 +20,10 @@ CHALLENGE = Challenge("c1", "approve", "t1", "d", "CODE", tries_left=3, expires_
 async def console(store: Database) -> Database:
     await store.run(lambda u: put_transactions(u, a_transaction("t1"), a_transaction("t2")))
     return store
+
+
+async def due_at(unit: Unit, now: int) -> list[Card]:
+    return await unit.console.cards_due(now, 10)
 
 
 async def card_of(store: Database, transaction_id: str = "t1") -> Card:
@@ -64,7 +69,7 @@ async def test_cards_are_due_until_shown_and_not_before_their_retry(console: Dat
 
     await console.run(body)
     for now, due in ((49, ["t2"]), (50, ["t2", "t1"])):
-        found = await console.read(lambda u, now=now: u.console.cards_due(now, 10))
+        found = await console.read(partial(due_at, now=now))
         assert [card.transaction_id for card in found] == due
     assert len(await console.read(lambda u: u.console.cards_due(50, 1))) == 1
     await console.run(lambda u: u.console.save_card(Card("t2", -5, 1, shown=1)))

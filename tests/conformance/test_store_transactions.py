@@ -3,6 +3,8 @@
 import asyncio
 import sqlite3
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import pytest
 
@@ -46,6 +48,14 @@ DELAY = {"tier": Tier.DELAY, "status": Status.QUEUED}
 APPROVAL = {"tier": Tier.APPROVAL, "status": Status.QUEUED}
 
 
+async def add(unit: Unit, row: Transaction) -> None:
+    await unit.transactions.add(row)
+
+
+async def note(unit: Unit, changes: dict[str, Any]) -> None:
+    await unit.transactions.note("t1", **changes)
+
+
 def ids(rows: list[Transaction]) -> list[str]:
     return [row.id for row in rows]
 
@@ -82,7 +92,7 @@ async def test_an_idempotency_key_is_unique_per_wallet(store: Database) -> None:
 async def test_a_transaction_needs_its_wallet_and_session(store: Database) -> None:
     for orphan in (a_transaction(wallet_id="w9"), a_transaction(session_id="s9")):
         with pytest.raises(sqlite3.IntegrityError):
-            await store.run(lambda u, orphan=orphan: u.transactions.add(orphan))
+            await store.run(partial(add, row=orphan))
 
 
 async def test_a_move_needs_the_status_and_the_attempt_that_were_read(store: Database) -> None:
@@ -127,7 +137,7 @@ async def test_a_note_changes_columns_but_never_the_status(store: Database) -> N
     assert found == a_transaction(expires_at=9, fee=2**80)
     for forbidden in ({"status": Status.FAILED}, {"attempt": 3}, {"id": "x"}):
         with pytest.raises(ValueError, match="not a note"):
-            await store.run(lambda u, changes=forbidden: u.transactions.note("t1", **changes))
+            await store.run(partial(note, changes=forbidden))
     with pytest.raises(KeyError):
         await store.run(lambda u: u.transactions.note("t1", no_such_column=1))
 

@@ -68,7 +68,9 @@ class World:
 
 
 @asynccontextmanager
-async def opened(path: Path, world: World | None = None, **options: Any) -> AsyncIterator[Database]:
+async def opened(
+    path: Path, world: World | None = None, **options: Any
+) -> AsyncIterator[Database]:
     store = await (world or World()).open(path, **options)
     try:
         yield store
@@ -149,7 +151,9 @@ def an_attempt(attempt_hash: str = "0x01", **changes: Any) -> Attempt:
 
 def a_reservation(transaction_id: str = "t1", **changes: Any) -> Reservation:
     return replace(
-        Reservation(transaction_id, "w1", "s1", ETH, 5, ETH, 7, owner_approved=False, created_at=1),
+        Reservation(
+            transaction_id, "w1", "s1", ETH, 5, ETH, 7, owner_approved=False, created_at=1
+        ),
         **changes,
     )
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from wallet.domain.owner import PAIRING_TRIES, Band, Factor, Owner
 from wallet.domain.safety import StopState, SystemState
-from wallet.persistence import models
+from wallet.persistence import owner_models as models
 from wallet.persistence.fields import encode_amount
 from wallet.persistence.rows import Connection, Table
 

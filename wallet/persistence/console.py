@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from wallet.domain.console import Alert, AlertState, Card, Challenge, Handle, StoredUpdate
-from wallet.persistence import models
+from wallet.persistence import owner_models as models
 from wallet.persistence.fields import encode_json
 from wallet.persistence.rows import Connection, Table
 

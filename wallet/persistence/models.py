@@ -13,9 +13,6 @@ from tortoise.fields.base import Field
 from tortoise.indexes import Index
 from tortoise.models import Model
 
-from wallet.domain.console import Action, AlertState
-from wallet.domain.owner import Factor
-from wallet.domain.safety import StopState
 from wallet.domain.tiers import Tier
 from wallet.domain.transactions import Purpose, Status
 from wallet.domain.wallets import WalletStatus
@@ -24,7 +21,7 @@ from wallet.persistence.fields import AmountField, JsonField, PartialIndex
 E = TypeVar("E", bound=Enum)
 
 
-def _enum(of: type[E], max_length: int) -> Field[E]:
+def enum_field(of: type[E], max_length: int) -> Field[E]:
     """Without tortoise's description: it lists the members, so a new member would ask for a migration."""
     return fields.CharEnumField(of, max_length=max_length, description="")
 
@@ -37,7 +34,7 @@ class Wallet(Model):
     address = fields.CharField(max_length=128)
     public_key = fields.CharField(max_length=256)
     created_at = fields.BigIntField()
-    status = _enum(WalletStatus, 16)
+    status = enum_field(WalletStatus, 16)
     suspended_by = fields.CharField(max_length=64, null=True)
 
     class Meta:
@@ -141,8 +138,8 @@ class Transaction(Model):
     request_hash = fields.CharField(max_length=64)
     digest = fields.CharField(max_length=64)
     fee_ceiling = AmountField()
-    tier = _enum(Tier, 16)
-    status = _enum(Status, 16)
+    tier = enum_field(Tier, 16)
+    status = enum_field(Status, 16)
     rule_id = fields.CharField(max_length=64, null=True)
     policy_version = fields.BigIntField()
     created_at = fields.BigIntField()
@@ -194,7 +191,7 @@ class Attempt(Model):
         "wallet.Transaction", related_name=False, on_delete=fields.RESTRICT
     )
     number = fields.BigIntField()
-    purpose = _enum(Purpose, 16)
+    purpose = enum_field(Purpose, 16)
     network = fields.CharField(max_length=64)
     address = fields.CharField(max_length=128)
     payload = fields.BinaryField(source_field="raw")  # Model.raw is taken
@@ -225,8 +222,9 @@ class Attempt(Model):
 
 
 class Reservation(Model):
+    id = fields.BigIntField(primary_key=True)
     transaction: fields.OneToOneRelation[Transaction] = fields.OneToOneField(
-        "wallet.Transaction", related_name=False, on_delete=fields.RESTRICT, primary_key=True
+        "wallet.Transaction", related_name=False, on_delete=fields.RESTRICT
     )
     wallet_id = fields.CharField(max_length=64)
     session_id = fields.CharField(max_length=64)
@@ -270,164 +268,3 @@ class AuditRow(Model):
 
     class Meta:
         table = "audit"
-
-
-class Owner(Model):
-    id = fields.IntField(primary_key=True, generated=False)
-    user_id = fields.BigIntField()
-    chat_id = fields.BigIntField()
-    name = fields.TextField()
-    username = fields.TextField(null=True)
-    paired_at = fields.BigIntField()
-    bands = JsonField()  # asset key -> [tap_max, code_max], decimal text
-
-    class Meta:
-        table = "owner"
-
-
-class SystemState(Model):
-    id = fields.IntField(primary_key=True, generated=False)
-    state = _enum(StopState, 16)
-    version = fields.BigIntField()
-    reason = fields.TextField(null=True)
-    actor = fields.CharField(max_length=128, null=True)
-    activated_at = fields.BigIntField(null=True)
-    recovery_at = fields.BigIntField(null=True)
-    recovery_factor = fields.CharField(max_length=16, null=True)
-    recovery_cancelled_by_chat = fields.BooleanField()
-    mac = fields.CharField(max_length=64, null=True)
-
-    class Meta:
-        table = "system_state"
-
-
-class Pairing(Model):
-    id = fields.IntField(primary_key=True, generated=False)
-    code_hash = fields.CharField(max_length=128)
-    expires_at = fields.BigIntField()
-    tries_left = fields.IntField()
-    candidate = JsonField(null=True)
-    voided = fields.BooleanField()
-
-    class Meta:
-        table = "pairing"
-
-
-# The owner's answers; what a factor released in a day is added up from them.
-class Approval(Model):
-    id = fields.CharField(primary_key=True, max_length=64)
-    transaction: fields.ForeignKeyRelation[Transaction] = fields.ForeignKeyField(
-        "wallet.Transaction", related_name=False, on_delete=fields.RESTRICT
-    )
-    answer = fields.CharField(max_length=16)
-    factor = _enum(Factor, 16)
-    asset = fields.CharField(max_length=192)
-    amount = AmountField()
-    at = fields.BigIntField()
-
-    class Meta:
-        table = "approvals"
-        indexes = (Index(fields=["asset", "at"], name="approvals_by_asset"),)
-
-
-class FailureCounter(Model):
-    name = fields.CharField(primary_key=True, max_length=128)
-    count = fields.BigIntField()
-    locked_until = fields.BigIntField()
-
-    class Meta:
-        table = "failure_counters"
-
-
-class Card(Model):
-    transaction: fields.OneToOneRelation[Transaction] = fields.OneToOneField(
-        "wallet.Transaction", related_name=False, on_delete=fields.RESTRICT, primary_key=True
-    )
-    chat_id = fields.BigIntField()
-    wanted = fields.BigIntField()
-    shown = fields.BigIntField()
-    message_id = fields.BigIntField(null=True)
-    delivered_at = fields.BigIntField(null=True)
-    retry_at = fields.BigIntField()
-    attempts = fields.BigIntField()
-    renderings = JsonField()
-    stage = fields.CharField(max_length=16)
-    stage_until = fields.BigIntField(null=True)
-
-    class Meta:
-        table = "cards"
-        indexes = (
-            PartialIndex(fields=["retry_at"], name="cards_due", where="wanted > shown"),
-            PartialIndex(
-                fields=["chat_id", "message_id"],
-                name="cards_by_message",
-                where="message_id IS NOT NULL",
-            ),
-        )
-
-
-class Alert(Model):
-    id = fields.BigIntField(primary_key=True)
-    dedup_key = fields.CharField(max_length=255, unique=True)
-    kind = fields.CharField(max_length=64)
-    payload = JsonField()
-    state = _enum(AlertState, 16)
-    attempts = fields.BigIntField()
-    retry_at = fields.BigIntField()
-    created_at = fields.BigIntField()
-
-    class Meta:
-        table = "alerts"
-        indexes = (
-            PartialIndex(fields=["retry_at"], name="alerts_due", where="state = 'WAITING'"),
-        )
-
-
-class Handle(Model):
-    handle = fields.CharField(primary_key=True, max_length=64)
-    action = _enum(Action, 32)
-    subject = fields.CharField(max_length=128)
-    digest = fields.CharField(max_length=64)
-    policy_version = fields.BigIntField()
-    chat_id = fields.BigIntField()
-    message_id = fields.BigIntField(null=True)
-    rendering = fields.TextField(null=True)
-    expires_at = fields.BigIntField(null=True)
-    used_at = fields.BigIntField(null=True)
-
-    class Meta:
-        table = "handles"
-        indexes = (Index(fields=["subject"], name="handles_by_subject"),)
-
-
-class Challenge(Model):
-    id = fields.CharField(primary_key=True, max_length=64)
-    purpose = fields.CharField(max_length=32)
-    subject = fields.CharField(max_length=128)
-    digest = fields.CharField(max_length=64)
-    factor = fields.CharField(max_length=16)
-    tries_left = fields.IntField()
-    expires_at = fields.BigIntField()
-    consumed_at = fields.BigIntField(null=True)
-
-    class Meta:
-        table = "challenges"
-        indexes = (
-            PartialIndex(
-                fields=["expires_at"], name="challenges_open", where="consumed_at IS NULL"
-            ),
-        )
-
-
-class TelegramUpdate(Model):
-    update_id = fields.BigIntField(primary_key=True, generated=False)
-    body = fields.TextField()
-    received_at = fields.BigIntField()
-    attempts = fields.BigIntField()
-    handled_at = fields.BigIntField(null=True)
-
-    class Meta:
-        table = "telegram_updates"
-        indexes = (
-            PartialIndex(fields=["update_id"], name="updates_waiting", where="handled_at IS NULL"),
-        )

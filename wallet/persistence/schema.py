@@ -11,7 +11,7 @@ from wallet.persistence.sqlite_engine import ImmediateClient, ImmediateTransacti
 APP = "wallet"
 APPS: dict[str, dict[str, Any]] = {
     APP: {
-        "models": ["wallet.persistence.models"],
+        "models": ["wallet.persistence.models", "wallet.persistence.owner_models"],
         "migrations": "wallet.persistence.migrations",
         "default_connection": "default",
     }

@@ -78,16 +78,21 @@ class SqlTransactions:
         return TRANSACTIONS.find(self._db, f"status IN ({literals(statuses)}) ORDER BY id")
 
     async def due(self, now: int) -> list[Transaction]:
-        return TRANSACTIONS.find(self._db, f"{_DUE} ORDER BY due_at, id", (now,))
+        where = f"{_DUE} ORDER BY due_at, id"
+        return TRANSACTIONS.find(self._db, where, (now,), index="transactions_due")
 
     async def overdue(self, now: int) -> list[Transaction]:
         unsigned = f"status IN ({literals(UNSIGNED)}) AND execute_by <= ?"
         found = TRANSACTIONS.find(self._db, unsigned, (now,))
-        found += TRANSACTIONS.find(self._db, f"{_UNANSWERED} AND expires_at <= ?", (now,))
+        unanswered = f"{_UNANSWERED} AND expires_at <= ?"
+        found += TRANSACTIONS.find(self._db, unanswered, (now,), index="transactions_unanswered")
         return sorted({row.id: row for row in found}.values(), key=lambda row: row.id)
 
     async def waiting_approvals(self, session_id: str | None) -> int:
-        sql = f"SELECT count(*) FROM transactions WHERE {_UNANSWERED}"  # noqa: S608 - a literal
+        sql = (
+            "SELECT count(*) FROM transactions INDEXED BY transactions_unanswered"  # noqa: S608
+            f" WHERE {_UNANSWERED}"
+        )
         if session_id is None:
             return int(self._db.rows(sql)[0][0])
         return int(self._db.rows(f"{sql} AND session_id = ?", (session_id,))[0][0])
@@ -98,7 +103,8 @@ class SqlTransactions:
         return TRANSACTIONS.find(self._db, where, (session_id,))
 
     async def unfinalized(self) -> list[Transaction]:
-        return TRANSACTIONS.find(self._db, f"{_UNFINALIZED} ORDER BY id")
+        where = f"{_UNFINALIZED} ORDER BY id"
+        return TRANSACTIONS.find(self._db, where, index="transactions_unfinalized")
 
 
 def _status_is(status: Status | None) -> list[str]:

@@ -53,7 +53,12 @@ class Migration(migrations.Migration):
         ops.CreateModel(
             name="AuditRow",
             fields=[
-                ("number", fields.BigIntField(primary_key=True, unique=True, db_index=True)),
+                (
+                    "number",
+                    fields.BigIntField(
+                        generated=False, primary_key=True, unique=True, db_index=True
+                    ),
+                ),
                 ("at", fields.BigIntField()),
                 ("fact", fields.CharField(max_length=64)),
                 ("actor", fields.CharField(null=True, max_length=128)),
@@ -147,7 +152,10 @@ class Migration(migrations.Migration):
         ops.CreateModel(
             name="Owner",
             fields=[
-                ("id", fields.IntField(primary_key=True, unique=True, db_index=True)),
+                (
+                    "id",
+                    fields.IntField(generated=False, primary_key=True, unique=True, db_index=True),
+                ),
                 ("user_id", fields.BigIntField()),
                 ("chat_id", fields.BigIntField()),
                 ("name", fields.TextField(unique=False)),
@@ -161,7 +169,10 @@ class Migration(migrations.Migration):
         ops.CreateModel(
             name="Pairing",
             fields=[
-                ("id", fields.IntField(primary_key=True, unique=True, db_index=True)),
+                (
+                    "id",
+                    fields.IntField(generated=False, primary_key=True, unique=True, db_index=True),
+                ),
                 ("code_hash", fields.CharField(max_length=128)),
                 ("expires_at", fields.BigIntField()),
                 ("tries_left", fields.IntField()),
@@ -198,7 +209,10 @@ class Migration(migrations.Migration):
         ops.CreateModel(
             name="SystemState",
             fields=[
-                ("id", fields.IntField(primary_key=True, unique=True, db_index=True)),
+                (
+                    "id",
+                    fields.IntField(generated=False, primary_key=True, unique=True, db_index=True),
+                ),
                 (
                     "state",
                     fields.CharEnumField(description="", enum_type=StopState, max_length=16),
@@ -218,7 +232,12 @@ class Migration(migrations.Migration):
         ops.CreateModel(
             name="TelegramUpdate",
             fields=[
-                ("update_id", fields.BigIntField(primary_key=True, unique=True, db_index=True)),
+                (
+                    "update_id",
+                    fields.BigIntField(
+                        generated=False, primary_key=True, unique=True, db_index=True
+                    ),
+                ),
                 ("body", fields.TextField(unique=False)),
                 ("received_at", fields.BigIntField()),
                 ("attempts", fields.BigIntField()),
@@ -560,12 +579,16 @@ class Migration(migrations.Migration):
             name="Card",
             fields=[
                 (
+                    "id",
+                    fields.BigIntField(
+                        generated=True, primary_key=True, unique=True, db_index=True
+                    ),
+                ),
+                (
                     "transaction",
                     fields.OneToOneField(
                         "wallet.Transaction",
                         source_field="transaction_id",
-                        primary_key=True,
-                        db_index=True,
                         db_constraint=True,
                         to_field="id",
                         related_name=False,
@@ -594,7 +617,7 @@ class Migration(migrations.Migration):
                         where="message_id IS NOT NULL",
                     ),
                 ],
-                "pk_attr": "transaction_id",
+                "pk_attr": "id",
             },
             bases=["Model"],
         ),
@@ -602,12 +625,16 @@ class Migration(migrations.Migration):
             name="Reservation",
             fields=[
                 (
+                    "id",
+                    fields.BigIntField(
+                        generated=True, primary_key=True, unique=True, db_index=True
+                    ),
+                ),
+                (
                     "transaction",
                     fields.OneToOneField(
                         "wallet.Transaction",
                         source_field="transaction_id",
-                        primary_key=True,
-                        db_index=True,
                         db_constraint=True,
                         to_field="id",
                         related_name=False,
@@ -623,7 +650,7 @@ class Migration(migrations.Migration):
                 ("owner_approved", fields.BooleanField()),
                 ("created_at", fields.BigIntField()),
             ],
-            options={"table": "reservations", "app": "wallet", "pk_attr": "transaction_id"},
+            options={"table": "reservations", "app": "wallet", "pk_attr": "id"},
             bases=["Model"],
         ),
         ops.RunSQL(
