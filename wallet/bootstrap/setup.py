@@ -1,0 +1,47 @@
+"""A new data directory: its kind, its keystore, its database with a proved NORMAL, its bot token."""
+
+from contextlib import AsyncExitStack
+
+from wallet.bootstrap.world import SystemClock, SystemIds
+from wallet.errors import Code, ConflictError
+from wallet.keystore.files import (
+    BOT_TOKEN,
+    make_private_directory,
+    write_private,
+    write_secret_file,
+)
+from wallet.operations.setup import KIND_FILE, Birth, give_birth
+from wallet.persistence.database import Database
+from wallet.settings import Secret, Settings
+from wallet.signer.client import KeyVault
+from wallet.wire.policies import parse_rule
+
+
+async def initialise(settings: Settings, birth: Birth, bot_token: Secret | None = None) -> None:
+    """Make everything in ``settings.data_dir``. ConflictError(ALREADY_INITIALISED) where there is a keystore.
+
+    The kind is written first, so that whatever a crash leaves behind is known for what it was to be.
+    """
+    home = settings.data_dir
+    if (home / "keystore").exists():
+        raise ConflictError(
+            Code.ALREADY_INITIALISED, f"{home} is initialised already; nothing was changed."
+        )
+    make_private_directory(home)
+    write_private(home / KIND_FILE, f"{birth.kind}\n".encode(), replace=True)
+    if bot_token is not None:
+        write_secret_file(home / BOT_TOKEN, bot_token.reveal())
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        vault = await KeyVault.start(home / "keystore")
+        stack.push_async_callback(vault.close)
+        database = await Database.open(
+            settings.database.path,
+            ids=SystemIds(),
+            clock=clock,
+            parse_rule=parse_rule,
+            audit_key=lambda: None,
+            busy_timeout_ms=settings.database.busy_timeout_ms,
+        )
+        stack.push_async_callback(database.close)
+        await give_birth(database, vault, clock, birth)

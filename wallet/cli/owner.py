@@ -1,0 +1,151 @@
+"""The owner's client: finds the running daemon of a data directory and speaks to its owner socket."""
+
+import fcntl
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from wallet.cli import passwords
+from wallet.cli.http import Call, Json, over_socket
+from wallet.domain.chains import Network
+from wallet.errors import Code, NotFoundError, UnavailableError, bad_field
+from wallet.settings import Settings, data_dir_of, environment, load
+
+CHOICES_FILE: Final = "choices.json"
+START_HINT: Final = "Start it with: waiaas start"
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What daemon.json says of a live daemon."""
+
+    pid: int
+    version: str
+    agent_url: str
+    owner_socket: str
+    started_at: int
+
+
+class OwnerDoor:
+    """Calls on the owner app. The password is looked for only where a route needs it."""
+
+    def __init__(self, data_dir: Path, password_file: Path | None = None) -> None:
+        self.data_dir = data_dir
+        self.running = running(data_dir)
+        self._password_file = password_file
+        self._password: str | None = None
+
+    def get(self, path: str, **query: Any) -> Json:
+        return self._call(Call("GET", path, query=query))
+
+    def send(self, method: str, path: str, body: Json | None = None) -> Json:
+        """A protective act: being able to open the socket is enough."""
+        return self._call(Call(method, path, _with_body(method, body)))
+
+    def release(self, method: str, path: str, body: Json | None = None) -> Json:
+        """An act that needs the master password."""
+        if self._password is None:
+            self._password = passwords.master_password(self._password_file).reveal()
+        headers = {"X-Master-Password": self._password}
+        return self._call(Call(method, path, _with_body(method, body), headers=headers))
+
+    def _call(self, call: Call) -> Json:
+        return over_socket(self.running.owner_socket, call)
+
+    # what several commands look up
+
+    def wallet(self, wanted: str) -> Json:
+        """The wallet with this id, unique id prefix or name."""
+        found = [one for one in self.get("/v1/wallets")["items"] if _is_meant(one, wanted)]
+        if len(found) != 1:
+            message = "There is no such wallet." if not found else "Several wallets match."
+            raise NotFoundError(
+                Code.WALLET_NOT_FOUND, message, hint="See them with: waiaas wallet list"
+            )
+        wallet: Json = found[0]
+        return wallet
+
+    def network(self, name: str) -> Network:
+        """A configured network."""
+        networks = load(self.data_dir, environment()).networks
+        if name not in networks:
+            known = ", ".join(sorted(networks)) or "none"
+            raise bad_field("network", f"{name} is not configured; configured are {known}")
+        return networks[name].network
+
+
+def _with_body(method: str, body: Json | None) -> Json | None:
+    return {} if body is None and method != "DELETE" else body
+
+
+def _is_meant(wallet: Json, wanted: str) -> bool:
+    return wanted in (wallet["id"], wallet["name"]) or (
+        len(wanted) >= 8 and wallet["id"].startswith(wanted)  # noqa: PLR2004 - one hex group
+    )
+
+
+def directory(flag: Path | None) -> Path:
+    return data_dir_of(environment(), flag)
+
+
+def settings(data_dir: Path, **flags: Any) -> Settings:
+    return load(data_dir, environment(), flags)
+
+
+def door(flag: Path | None, password_file: Path | None = None) -> OwnerDoor:
+    """The running daemon's owner door; DAEMON_NOT_RUNNING or NOT_INITIALISED otherwise."""
+    return OwnerDoor(directory(flag), password_file)
+
+
+def is_initialised(data_dir: Path) -> bool:
+    return (data_dir / "keystore" / "header.json").exists()
+
+
+def require_initialised(data_dir: Path) -> None:
+    if not is_initialised(data_dir):
+        raise UnavailableError(
+            Code.NOT_INITIALISED,
+            f"There is no wallet directory at {data_dir}.",
+            hint="Make one with: waiaas init",
+        )
+
+
+def is_live(data_dir: Path) -> bool:
+    """Whether a daemon holds the lock. The pid alone proves nothing."""
+    try:
+        with (data_dir / "daemon.lock").open("r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def running(data_dir: Path) -> Running:
+    """The live daemon of this directory."""
+    require_initialised(data_dir)
+    if not is_live(data_dir):
+        raise UnavailableError(
+            Code.DAEMON_NOT_RUNNING, f"No daemon runs on {data_dir}.", hint=START_HINT
+        )
+    try:
+        found = json.loads((data_dir / "daemon.json").read_text())
+        return Running(**{name: found[name] for name in Running.__slots__})
+    except (OSError, ValueError, KeyError):
+        raise UnavailableError(
+            Code.STARTING,
+            "The daemon is starting, or ending.",
+            retryable=True,
+            hint="Try again in a second.",
+        ) from None
+
+
+def choices(data_dir: Path) -> Json:
+    """What `init` was told about first rules and bands: defaults for later commands, no authority."""
+    try:
+        found = json.loads((data_dir / CHOICES_FILE).read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,121 @@
+"""`waiaas policy`: the rules that sort every payment."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from wallet.cli import owner, render
+from wallet.cli.options import AsJson, DataDir, PasswordFile, Totp
+from wallet.domain.money import format_units
+from wallet.errors import Code, WalletError, bad_field
+
+app = typer.Typer(help="Policy: rules per wallet, or for all of them.", no_args_is_help=True)
+
+_AMOUNTS = (
+    "instant_max", "notify_max", "delay_max", "limit", "notify_above", "delay_above", "approval_above",
+)  # fmt: skip
+
+
+@app.command("list")
+def list_rules(
+    *,
+    wallet: Annotated[str | None, typer.Option("--wallet", help="Only of this wallet.")] = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """All rules as they count now."""
+    door = owner.door(data_dir)
+    wallet_id = None if wallet is None else door.wallet(wallet)["id"]
+    answer = door.get("/v1/policies", walletId=wallet_id)
+    names = {one["id"]: one["name"] for one in door.get("/v1/wallets")["items"]}
+    render.show(answer, as_json=as_json, say=lambda found: _say(door, found["items"], names))
+
+
+def _say(door: owner.OwnerDoor, rules: list[Any], names: dict[str, str]) -> None:
+    if not rules:
+        print("No rule: every payment is denied. Set one: waiaas policy set --help")
+    for rule in rules:
+        where = (
+            names.get(rule["walletId"], rule["walletId"]) if rule["walletId"] else "all wallets"
+        )
+        print(f"{rule['type']} on {render.plain(where)}  ({rule['id']})")
+        for line in rule_lines(door, rule["rules"]):
+            print(f"  {render.plain(line)}")
+
+
+def rule_lines(door: owner.OwnerDoor, rules: dict[str, Any]) -> list[str]:
+    """A rule in words, one line a field; amounts in coins."""
+    lines = []
+    for asset, bounds in rules.get("assets", {}).items():
+        amounts = [
+            f"{name} {_coins(door, asset, bounds[name])}" for name in _AMOUNTS if bounds.get(name)
+        ]
+        lines.append(f"{asset}: {', '.join(amounts)}")
+    rest = {name: value for name, value in rules.items() if name != "assets"}
+    return [*lines, *(f"{name}: {json.dumps(value)}" for name, value in rest.items())]
+
+
+def _coins(door: owner.OwnerDoor, asset: str, units: str) -> str:
+    try:
+        network = door.network(asset.partition("/")[0])
+    except WalletError:  # its network is not configured any more
+        return units
+    return f"{format_units(int(units), network.decimals)} {network.symbol}"
+
+
+@app.command("set")
+def set_rule(  # noqa: PLR0913 - one parameter a flag
+    *,
+    rule_type: Annotated[
+        str, typer.Argument(help="SPENDING_LIMIT, CUMULATIVE_LIMIT, WHITELIST, …")
+    ],
+    rules: Annotated[
+        str | None, typer.Argument(help="The rule as JSON; amounts are strings of base units.")
+    ] = None,
+    file: Annotated[Path | None, typer.Option("--file", help="The JSON in a file.")] = None,
+    wallet: Annotated[str | None, typer.Option("--wallet", help="Default: all wallets.")] = None,
+    rule_id: Annotated[str | None, typer.Option("--id", help="Replace this rule.")] = None,
+    code: Totp = None,
+    data_dir: DataDir = None,
+    password_file: PasswordFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add a rule, or replace one. Counts at once and is announced in the chat."""
+    parsed = _json(file.read_text("utf-8") if file is not None and file.is_file() else rules)
+    door = owner.door(data_dir, password_file)
+    body = {
+        "type": rule_type.upper(),
+        "rules": parsed,
+        "walletId": None if wallet is None else door.wallet(wallet)["id"],
+        "id": rule_id,
+        "totpCode": code,
+    }
+    given = {key: value for key, value in body.items() if value is not None}
+    path = "/v1/policies" if rule_id is None else f"/v1/policies/{rule_id}"
+    answer = door.release("PUT", path, given)
+    render.show(answer, as_json=as_json, say=lambda rule: print(f"Rule {rule['id']} counts now."))
+
+
+def _json(text: str | None) -> dict[str, Any]:
+    try:
+        found = json.loads(text or "")
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise bad_field("rules", "must be a JSON object, or --file with one", Code.POLICY_INVALID)
+    return found
+
+
+@app.command("remove")
+def remove(
+    *,
+    rule_id: Annotated[str, typer.Argument(help="The rule's id.")],
+    data_dir: DataDir = None,
+    password_file: PasswordFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take a rule away. What nothing allows any more is denied."""
+    answer = owner.door(data_dir, password_file).release("DELETE", f"/v1/policies/{rule_id}")
+    render.show(answer, as_json=as_json, say=lambda _: print("Rule removed."))

@@ -1,0 +1,217 @@
+"""`waiaas start`, `stop` and `status`: the daemon as a process."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from wallet import __version__
+from wallet.cli import owner, passwords, render
+from wallet.cli.http import Call, over_url
+from wallet.cli.options import AsJson, DataDir, PasswordFile
+from wallet.errors import Code, ConflictError, InputError, UnavailableError, WalletError
+from wallet.settings import Secret, environment
+
+STOP_SECONDS: Final = 35.0
+POLL_SECONDS: Final = 0.05
+
+
+def start(
+    *,
+    port: Annotated[int | None, typer.Option("--port", min=0, max=65_535)] = None,
+    log_level: Annotated[str | None, typer.Option("--log-level")] = None,
+    locked: Annotated[
+        bool, typer.Option("--locked", help="Do not open the keystore; later: waiaas unlock.")
+    ] = False,
+    sandbox: Annotated[bool, typer.Option("--sandbox", hidden=True)] = False,
+    exit_with_stdin: Annotated[bool, typer.Option("--exit-with-stdin", hidden=True)] = False,
+    data_dir: DataDir = None,
+    password_file: PasswordFile = None,
+) -> None:
+    """Run the daemon in the foreground, until Ctrl-C or `waiaas stop`."""
+    home = owner.directory(data_dir)
+    owner.require_initialised(home)
+    kind = _require_kind(home, sandbox=sandbox)
+    if owner.is_live(home):
+        raise ConflictError(
+            Code.DAEMON_ALREADY_RUNNING, f"A daemon runs on {home} already.", hint="waiaas status"
+        )
+    settings = owner.settings(home, **{"daemon.port": port, "daemon.log_level": log_level})
+    password = None if locked else _start_password(password_file)
+    kill_at = _kill_at(kind)
+    if exit_with_stdin:
+        _end_with_stdin()
+    _log(settings.daemon.log_level)
+    from wallet.bootstrap.daemon import Launch, serve  # noqa: PLC0415 - imports the daemon
+
+    launch = Launch(
+        settings=settings,
+        kind=kind,
+        password=password,
+        kill_at=kill_at,
+        plain_import=environment().get("WAIAAS_TELEGRAM_PLAIN_IMPORT") == "1",
+        runtime_dir=environment().get("XDG_RUNTIME_DIR"),
+    )
+    raise render.Leave(_run(serve(launch)))
+
+
+def _log(level: str) -> None:
+    """One line per event on stderr: for people on a terminal, JSON elsewhere."""
+    import logging  # noqa: PLC0415
+
+    import structlog  # noqa: PLC0415
+
+    last: Any = structlog.processors.JSONRenderer()
+    if sys.stderr.isatty():
+        last = structlog.dev.ConsoleRenderer()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            last,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def _require_kind(home: Path, *, sandbox: bool) -> str:
+    from wallet.operations.setup import read_kind  # noqa: PLC0415
+
+    kind = read_kind(home) or "production"
+    if (kind == "sandbox") != sandbox:
+        hint = "Run it with: waiaas sandbox" if kind == "sandbox" else "Run it with: waiaas start"
+        raise ConflictError(
+            Code.DATA_DIRECTORY_KIND, f"{home} is a {kind} directory, born as such.", hint=hint
+        )
+    return kind
+
+
+def _start_password(file: Path | None) -> Secret | None:
+    """From a source, or asked; without either the daemon starts locked."""
+    found = passwords.given(file)
+    if found is not None or not sys.stdin.isatty():
+        return found
+    return passwords.master_password(None)
+
+
+def _kill_at(kind: str) -> str | None:
+    name = environment().get("WAIAAS_SANDBOX_KILL_AT")
+    if name and kind != "sandbox":
+        raise InputError(
+            Code.CONFIG_ERROR, "WAIAAS_SANDBOX_KILL_AT works in a sandbox only.", hint="Unset it."
+        )
+    return name or None
+
+
+def _run(main: Coroutine[Any, Any, int]) -> int:
+    run: Callable[[Coroutine[Any, Any, int]], int] = asyncio.run
+    with suppress(ImportError):  # not on every platform
+        import uvloop  # noqa: PLC0415
+
+        run = uvloop.run
+    return run(main)
+
+
+def _end_with_stdin() -> None:
+    """The parent's death closes our stdin; that is as good as SIGTERM."""
+
+    def watch() -> None:
+        with suppress(OSError):
+            while os.read(0, 4096):
+                pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="stdin", daemon=True).start()
+
+
+def stop(
+    *,
+    timeout: Annotated[float, typer.Option("--timeout", help="Seconds.")] = STOP_SECONDS,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """End the daemon cleanly; after the time-out it is killed, exit code 5."""
+    home = owner.directory(data_dir)
+    pid = owner.running(home).pid
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+    if _gone_within(home, timeout):
+        render.show(
+            {"stopped": True, "pid": pid}, as_json=as_json, say=lambda _: print("Stopped.")
+        )
+        return
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    told = {"stopped": True, "pid": pid, "killed": True}
+    render.show(told, as_json=as_json, say=lambda _: print("It did not end in time; killed."))
+    raise render.Leave(render.STOP_TIMED_OUT)
+
+
+def _gone_within(home: Path, seconds: float) -> bool:
+    until = time.monotonic() + seconds
+    while owner.is_live(home):
+        if time.monotonic() >= until:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
+
+
+def status(*, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """How everything is. Exit code 3 when no daemon runs."""
+    home = owner.directory(data_dir)
+    try:
+        door = owner.door(data_dir)
+        answer = {
+            "running": True,
+            "pid": door.running.pid,
+            "agentUrl": door.running.agent_url,
+            "ready": _is_ready(door.running.agent_url),
+            **door.get("/v1/status"),
+        }
+    except UnavailableError as error:
+        if error.code not in (Code.DAEMON_NOT_RUNNING, Code.NOT_INITIALISED) or not as_json:
+            raise
+        print(json.dumps({"running": False, "dataDir": str(home), "version": __version__}))
+        raise render.Leave(render.NOT_THERE) from None
+    render.show(answer, as_json=as_json, say=_say_status)
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        over_url(url, Call("GET", "/ready"), seconds=2)
+    except WalletError:
+        return False
+    return True
+
+
+def _say_status(found: Any) -> None:
+    paired = found["owner"]
+    render.fields(
+        (
+            ("daemon", f"{found['version']}, pid {found['pid']}, {found['agentUrl']}"),
+            ("state", found["state"]["state"]),
+            ("keystore", "locked: waiaas unlock" if found["locked"] else "unlocked"),
+            ("owner", paired["name"] if paired else "not paired: waiaas pair"),
+            ("payments", f"{found['waiting']} waiting for you, {found['open']} open"),
+            ("sessions", found["sessions"]),
+            ("audit", found["auditHead"]),
+        )
+    )
+    for one in found["wallets"]:
+        balance = one["formatted"] or f"balance unknown: {one['error']}"
+        print(f"  {render.plain(one['name'])}  {balance}  {one['address']}")
+    if found["state"]["state"] != "NORMAL":
+        print("Stopped by the kill switch. To start again: waiaas recover")
