@@ -44,7 +44,7 @@ class BotApp:
         try:
             await self.poller.run(stopping)
         finally:
-            await self.bot.session.close()
+            await self.channel.close()
 
 
 def build(token: str, base_url: str | None, desk: Desk, *, pace: Pace | None = None) -> BotApp:

@@ -1,5 +1,6 @@
 """The owner's channel over Telegram: sends cards, edits them in place, says alerts."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -23,6 +24,16 @@ class TelegramChannel:
 
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
+        self._busy = 0
+        self._idle = asyncio.Event()
+        self._closed = False
+
+    async def close(self) -> None:
+        """Let calls under way end (at most 10 seconds), refuse new ones, close the connections."""
+        self._closed = True
+        if self._busy:
+            await self._idle.wait()
+        await self._bot.session.close()
 
     def render(self, view: CardView) -> str:
         text, _ = views.card(view).render()
@@ -49,7 +60,7 @@ class TelegramChannel:
         text, entities = shown.render()
         call = Say(chat_id=chat_id, reply_markup=markup, **_plain(text, entities))
         try:
-            answer: Any = await self._bot(call, request_timeout=SECONDS)
+            answer = await self._call(call)
         except AiogramError as error:
             raise _failure(error) from None
         return int(answer["message_id"])
@@ -63,10 +74,22 @@ class TelegramChannel:
             chat_id=chat_id, message_id=message_id, reply_markup=markup, **_plain(text, entities)
         )
         try:
-            await self._bot(call, request_timeout=SECONDS)
+            await self._call(call)
         except AiogramError as error:
             if UNCHANGED not in str(error):
                 raise _failure(error) from None
+
+    async def _call(self, call: Say | Rewrite) -> Any:
+        if self._closed:
+            raise ChannelError("the bot is stopping")
+        self._busy += 1
+        self._idle.clear()
+        try:
+            return await self._bot(call, request_timeout=SECONDS)
+        finally:
+            self._busy -= 1
+            if not self._busy:
+                self._idle.set()
 
 
 def _plain(text: str, entities: list[MessageEntity]) -> dict[str, Any]:
