@@ -2,15 +2,9 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
-import httpx
-
-from wallet.api.agent import Door, agent_app
-from wallet.api.limits import Limits
-from wallet.api.operations import DaemonFacts, Operations
-from wallet.api.owner import HOST, owner_app
 from wallet.domain.chains import ChainName, Network
 from wallet.domain.owner import Band, Factor, Owner
 from wallet.domain.safety import StopState, SystemState
@@ -24,10 +18,8 @@ from wallet.operations.safety import StopReport
 from wallet.operations.transactions import SendBody
 from wallet.pipeline.admission import Admitted
 from wallet.ports.chain import Balance
-from wallet.safety.gate import Gate
 
 NOW = 1_790_000_000_123
-HOSTS = frozenset({"127.0.0.1:3100", "localhost:3100"})
 TOKEN = "wai_sess_good"
 PASSWORD = "correct horse"
 TICKET = "a-ticket"
@@ -86,35 +78,6 @@ def transaction(number: int = 1, **changes: Any) -> Transaction:
         created_at=NOW,
     )
     return replace(row, **changes)
-
-
-class TickingClock:
-    """Stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def now(self) -> int:
-        return NOW + int(self.seconds * 1000)
-
-    def monotonic(self) -> float:
-        return 1000.0 + self.seconds
-
-
-class CountingIds:
-    def __init__(self) -> None:
-        self.count = 0
-
-    def new(self) -> str:
-        self.count += 1
-        return uuid(self.count)
-
-    def secret(self, size: int) -> bytes:
-        self.count += 1
-        return self.count.to_bytes(size, "big")
-
-    def below(self, bound: int) -> int:
-        return 0
 
 
 class _Scripted:
@@ -385,77 +348,3 @@ class FakePassword(_Scripted):
 class FakeUnlocking(_Scripted):
     async def unlock(self, password: str) -> None:
         self.met("unlock")
-
-
-@dataclass
-class FakeDaemon:
-    """Both doors over the same small operations."""
-
-    limits: Limits = field(default_factory=Limits)
-    facts: DaemonFacts = field(
-        default_factory=lambda: DaemonFacts(NOW - 65_000, "1.0", ready=True, locked=False)
-    )
-
-    def __post_init__(self) -> None:
-        self.clock, self.ids, self.gate = TickingClock(), CountingIds(), Gate()
-        self.gate.set(StopState.NORMAL)
-        self.transactions = FakeTransactions()
-        self.approvals = FakeApprovals(self.transactions)
-        self.sessions, self.wallets, self.policies = FakeSessions(), FakeWallets(), FakePolicies()
-        self.owner, self.safety, self.queries = FakeOwner(), FakeSafety(), FakeQueries()
-        self.password, self.unlocking = FakePassword(), FakeUnlocking()
-        self.shutdowns = 0
-        self.agent = agent_app(self.door(HOSTS))
-        self.owner_app = owner_app(self.door(frozenset({HOST})))
-
-    def door(self, hosts: frozenset[str]) -> Door:
-        return Door(
-            version="1.0",
-            hosts=hosts,
-            facts=lambda: self.facts,
-            operations=self.operations,
-            clock=self.clock,
-            ids=self.ids,
-            limits=self.limits,
-        )
-
-    def operations(self) -> Operations:
-        if not self.facts.ready:
-            raise AssertionError("asked before the daemon was ready")
-        return Operations(
-            transactions=self.transactions,
-            approvals=self.approvals,
-            sessions=self.sessions,
-            wallets=self.wallets,
-            policies=self.policies,
-            owner=self.owner,
-            safety=self.safety,
-            queries=self.queries,
-            password=self.password,
-            unlocking=self.unlocking,
-            gate=self.gate,
-            doctor=self._doctor,
-            shutdown=self._shutdown,
-        )
-
-    async def _doctor(self) -> Mapping[str, Any]:
-        return {"disk": "ok"}
-
-    def _shutdown(self) -> None:
-        self.shutdowns += 1
-
-
-def agent_client(daemon: FakeDaemon, token: str | None = TOKEN) -> httpx.AsyncClient:
-    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    return httpx.AsyncClient(
-        transport=httpx.ASGITransport(daemon.agent),
-        base_url="http://127.0.0.1:3100",
-        headers=headers,
-    )
-
-
-def owner_client(daemon: FakeDaemon, password: str | None = None) -> httpx.AsyncClient:
-    headers = {} if password is None else {"X-Master-Password": password}
-    return httpx.AsyncClient(
-        transport=httpx.ASGITransport(daemon.owner_app), base_url=f"http://{HOST}", headers=headers
-    )

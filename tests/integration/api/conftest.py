@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from tests.support.operations import PASSWORD, FakeDaemon, agent_client, owner_client
+from tests.support.doors import FakeDaemon, agent_client, owner_client
+from tests.support.operations import PASSWORD
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.operations import NOW, SESSION, WALLET, FakeDaemon, transaction, uuid
+from tests.support.doors import FakeDaemon
+from tests.support.operations import NOW, SESSION, WALLET, transaction, uuid
 from wallet.domain.money import U64_MAX
 from wallet.domain.tiers import Tier
 from wallet.domain.transactions import Status

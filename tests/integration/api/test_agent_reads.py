@@ -5,7 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.operations import NOW, SESSION, SOL, TOKEN, WALLET, FakeDaemon
+from tests.support.doors import FakeDaemon
+from tests.support.operations import NOW, SESSION, SOL, TOKEN, WALLET
 from wallet.errors import ChainError, Code
 
 

@@ -8,12 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.operations import (
-    HOSTS,
-    TOKEN,
-    FakeDaemon,
-    agent_client,
-)
+from tests.support.doors import HOSTS, FakeDaemon, agent_client
+from tests.support.operations import TOKEN
 from wallet.api.agent import agent_app
 from wallet.api.limits import Limits
 from wallet.domain.safety import StopState

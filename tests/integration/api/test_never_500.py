@@ -9,14 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.operations import (
-    PASSWORD,
-    FakeDaemon,
-    agent_client,
-    owner_client,
-    transaction,
-    uuid,
-)
+from tests.support.doors import FakeDaemon, agent_client, owner_client
+from tests.support.operations import PASSWORD, transaction, uuid
 
 JSON = {"Content-Type": "application/json"}
 WORDS = st.sampled_from(

@@ -6,17 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.operations import (
-    NOW,
-    SESSION,
-    SOL,
-    TICKET,
-    WALLET,
-    FakeDaemon,
-    owner_client,
-    transaction,
-    uuid,
-)
+from tests.support.doors import FakeDaemon, owner_client
+from tests.support.operations import NOW, SESSION, SOL, TICKET, WALLET, transaction, uuid
 from wallet.api.owner import owner_rows
 from wallet.api.routes import Needs
 from wallet.domain.owner import Band, Factor

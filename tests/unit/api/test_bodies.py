@@ -1,5 +1,7 @@
 """Bodies: what is read, what is refused, and that mistakes never echo what was sent."""
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,10 +18,8 @@ def test_an_empty_body_is_an_empty_object() -> None:
 
 @given(st.binary(max_size=100))
 def test_bytes_are_read_or_refused_and_nothing_else(body: bytes) -> None:
-    try:
+    with contextlib.suppress(InputError):
         parse(Reason, body)
-    except InputError as error:
-        assert error.details["issues"]
 
 
 @pytest.mark.parametrize(

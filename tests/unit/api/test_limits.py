@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.operations import TickingClock
+from tests.support.doors import TickingClock
 from wallet.api.limits import KEYS_KEPT, Rate
 from wallet.errors import LimitedError
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.operations import FakeDaemon
+from tests.support.doors import FakeDaemon
 from wallet.api.agent import agent_rows
 from wallet.api.openapi import openapi
 from wallet.api.owner import owner_rows
