@@ -1,68 +1,74 @@
-"""`waiaas`: the command line. A client of the running daemon; only `start` and `init` work without one."""
+"""`waiaas`: the command line. A client of the running daemon; only `start`, `init` and `sandbox` work without one."""
 
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, Final
 
 import typer
 
-from wallet.cli import (
-    doctor,
-    pairing,
-    payments,
-    policies,
-    render,
-    safety,
-    sandbox,
-    serve,
-    sessions,
-    setup,
-    wallets,
-)
+from wallet.cli import render
 from wallet.errors import WalletError
 
-_PLAIN: tuple[tuple[str, Callable[..., Any]], ...] = (
-    ("init", setup.init),
-    ("start", serve.start),
-    ("stop", serve.stop),
-    ("unlock", safety.unlock),
-    ("status", serve.status),
-    ("sandbox", sandbox.sandbox),
-    ("pair", pairing.pair),
-    ("approve", payments.approve),
-    ("reject", payments.reject),
-    ("cancel", payments.cancel),
-    ("transactions", payments.transactions),
-    ("send", payments.send),
-    ("kill", safety.kill),
-    ("recover", safety.recover),
-    ("doctor", doctor.doctor),
-)
+# Name -> module and attribute: only the command that is called is imported, so that it starts quickly.
+COMMANDS: Final[Mapping[str, str]] = {
+    "init": "setup.init",
+    "start": "serve.start",
+    "stop": "serve.stop",
+    "unlock": "safety.unlock",
+    "status": "status.status",
+    "sandbox": "sandbox.sandbox",
+    "pair": "pairing.pair",
+    "approve": "payments.approve",
+    "reject": "payments.reject",
+    "cancel": "payments.cancel",
+    "transactions": "payments.transactions",
+    "send": "send.send",
+    "kill": "safety.kill",
+    "recover": "safety.recover",
+    "doctor": "doctor.doctor",
+}
+GROUPS: Final[Mapping[str, str]] = {
+    "wallet": "wallets.app",
+    "session": "sessions.app",
+    "policy": "policies.app",
+    "factor": "factors.app",
+}
 
 
-def build() -> typer.Typer:
-    """The command tree."""
+def build(only: str | None = None) -> typer.Typer:
+    """The command tree; with ``only`` that branch alone."""
     app = typer.Typer(
         name="waiaas",
-        help="A self-hosted wallet for AI agents, run from a Telegram chat.",
         no_args_is_help=True,
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
-    for name, command in _PLAIN:
-        app.command(name)(command)
-    app.add_typer(wallets.app, name="wallet")
-    app.add_typer(sessions.app, name="session")
-    app.add_typer(policies.app, name="policy")
-    app.add_typer(pairing.factor_app, name="factor")
+    app.callback()(_waiaas)
+    for name, place in COMMANDS.items():
+        if only in (None, name):
+            app.command(name)(_load(place))
+    for name, place in GROUPS.items():
+        if only in (None, name):
+            app.add_typer(_load(place), name=name)
     return app
+
+
+def _waiaas() -> None:
+    """A self-hosted wallet for AI agents, run from a Telegram chat."""
+
+
+def _load(place: str) -> Any:
+    module, _, attribute = place.partition(".")
+    return getattr(import_module(f"wallet.cli.{module}"), attribute)
 
 
 def main() -> None:
     """Run one command; leaves by SystemExit with the documented code."""
+    first = sys.argv[1] if len(sys.argv) > 1 else None
     try:
-        build()()
+        build(first if first in COMMANDS or first in GROUPS else None)()
     except WalletError as error:
         raise SystemExit(render.fail(error, as_json="--json" in sys.argv)) from None
     except BrokenPipeError:

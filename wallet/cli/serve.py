@@ -1,7 +1,6 @@
-"""`waiaas start`, `stop` and `status`: the daemon as a process."""
+"""`waiaas start` and `stop`: the daemon as a process."""
 
 import asyncio
-import json
 import os
 import signal
 import sys
@@ -14,11 +13,9 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from wallet import __version__
 from wallet.cli import owner, passwords, render
-from wallet.cli.http import Call, over_url
 from wallet.cli.options import AsJson, DataDir, PasswordFile
-from wallet.errors import Code, ConflictError, InputError, UnavailableError, WalletError
+from wallet.errors import Code, ConflictError, InputError
 from wallet.settings import Secret, environment
 
 STOP_SECONDS: Final = 35.0
@@ -167,51 +164,3 @@ def _gone_within(home: Path, seconds: float) -> bool:
             return False
         time.sleep(POLL_SECONDS)
     return True
-
-
-def status(*, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """How everything is. Exit code 3 when no daemon runs."""
-    home = owner.directory(data_dir)
-    try:
-        door = owner.door(data_dir)
-        answer = {
-            "running": True,
-            "pid": door.running.pid,
-            "agentUrl": door.running.agent_url,
-            "ready": _is_ready(door.running.agent_url),
-            **door.get("/v1/status"),
-        }
-    except UnavailableError as error:
-        if error.code not in (Code.DAEMON_NOT_RUNNING, Code.NOT_INITIALISED) or not as_json:
-            raise
-        print(json.dumps({"running": False, "dataDir": str(home), "version": __version__}))
-        raise render.Leave(render.NOT_THERE) from None
-    render.show(answer, as_json=as_json, say=_say_status)
-
-
-def _is_ready(url: str) -> bool:
-    try:
-        over_url(url, Call("GET", "/ready"), seconds=2)
-    except WalletError:
-        return False
-    return True
-
-
-def _say_status(found: Any) -> None:
-    paired = found["owner"]
-    render.fields(
-        (
-            ("daemon", f"{found['version']}, pid {found['pid']}, {found['agentUrl']}"),
-            ("state", found["state"]["state"]),
-            ("keystore", "locked: waiaas unlock" if found["locked"] else "unlocked"),
-            ("owner", paired["name"] if paired else "not paired: waiaas pair"),
-            ("payments", f"{found['waiting']} waiting for you, {found['open']} open"),
-            ("sessions", found["sessions"]),
-            ("audit", found["auditHead"]),
-        )
-    )
-    for one in found["wallets"]:
-        balance = one["formatted"] or f"balance unknown: {one['error']}"
-        print(f"  {render.plain(one['name'])}  {balance}  {one['address']}")
-    if found["state"]["state"] != "NORMAL":
-        print("Stopped by the kill switch. To start again: waiaas recover")

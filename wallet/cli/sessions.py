@@ -7,13 +7,12 @@ import typer
 from wallet.cli import owner, render
 from wallet.cli.http import Call, over_url
 from wallet.cli.options import AsJson, DataDir, PasswordFile, Totp
+from wallet.cli.send import DEFAULT_URL
 from wallet.cli.wallets import WalletName
 from wallet.domain.money import format_units, parse_human
 from wallet.settings import environment
 
 app = typer.Typer(help="Sessions: what an agent program holds.", no_args_is_help=True)
-
-DEFAULT_URL = "http://127.0.0.1:3100"
 
 
 @app.command("create")

@@ -169,7 +169,7 @@ def _enrol(home: Path, password: Secret) -> None:
 async def _enrol_with_signer(keystore: Path, password: Secret) -> None:
     import time  # noqa: PLC0415
 
-    from wallet.cli.pairing import say_totp  # noqa: PLC0415
+    from wallet.cli.factors import say_totp  # noqa: PLC0415
     from wallet.signer.client import KeyVault  # noqa: PLC0415
 
     vault = await KeyVault.start(keystore)

@@ -16,7 +16,7 @@ ENDED: Final = frozenset({"SESSION_REVOKED", "TOKEN_EXPIRED", "INVALID_TOKEN", "
 # Valid addresses nobody here holds the key of: the first test account of every EVM tool, and a fixed point.
 SHOPS: Final = {
     "evm-local": "0x70997970C51812dc3A010C7d01b50e0d17dc79C8",
-    "solana-localnet": "EcctyVnU56X5wNJdgg9VZQUbkySkXCSg3cMs96uCxC9t",
+    "solana-localnet": "92VcKcwPfw7vWtiDAW4bGgHKPFn4mybkJRoHKrmNQbYZ",
 }
 WANTS: Final = {
     "evm-local": ("0.05", "0.5", "2", "8"),
