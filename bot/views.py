@@ -60,8 +60,8 @@ def _head(view: CardView) -> str:
 
 def _why(row: Transaction) -> list[Any]:
     rule = f" (rule {row.rule_id[:8]})" if row.rule_id else ""
-    approved = f", approved by {row.consent_factor.lower()}" if row.consent_factor else ""
-    return [f"{row.tier}: {texts.TIERS[row.tier]}{rule}{approved}"]
+    words = f"You approved it by {row.consent_factor.lower()}" if row.consent_factor else None
+    return [f"{row.tier}: {words or texts.TIERS[row.tier]}{rule}"]
 
 
 def _when(row: Transaction) -> list[Any]:
