@@ -160,6 +160,10 @@ class Transaction:
                 return self.consent_at is not None
 
 
+# Why an attempt counts as rejected that a stop caught before any node took it: it is never sent again.
+UNSENT = "stopped before it was sent"
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One signed payload. Rows are only ever added; ``accepted_at`` and ``finalized_at`` are filled in once."""

@@ -17,7 +17,7 @@ from wallet.domain.safety import (
     next_stop_state,
     state_mac,
 )
-from wallet.domain.transactions import Status, Transaction
+from wallet.domain.transactions import UNSENT, Status, Transaction
 from wallet.domain.wallets import WalletStatus
 from wallet.errors import Code, ConflictError, RefusedError
 from wallet.operations.transactions import UNSIGNED, cancel_rows
@@ -31,7 +31,6 @@ from wallet.safety.keyring import Keyring
 log = structlog.get_logger(__name__)
 
 SUSPENDED_BY = "KILL_SWITCH"
-UNSENT = "stopped before it was sent"
 
 
 @dataclass(frozen=True, slots=True)

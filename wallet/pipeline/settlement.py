@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from wallet.domain.facts import Fact
-from wallet.domain.transactions import Attempt, Event, Status, Transaction
+from wallet.domain.transactions import UNSENT, Attempt, Event, Status, Transaction
 from wallet.errors import ChainError, ConflictError
 from wallet.pipeline.execution import Execution
 from wallet.pipeline.moves import Cause, move, redraw
@@ -178,8 +178,11 @@ class Settlement:
         if last is not None and now - last < wait:
             return
         watched.last_sent[attempt.hash] = now
-        await self._execution.resend(attempt)
+        # Read afresh: a stop may have ruled meanwhile that these bytes must never leave.
         watched.attempts = await self._store.read(lambda unit: unit.attempts.of(transaction_id))
+        attempt = watched.attempts[-1]
+        if attempt.rejected != UNSENT:
+            await self._execution.resend(attempt)
         sibling = await self._repair.replace(transaction_id)
         if sibling is not None:
             watched.attempts = [*watched.attempts, sibling]
