@@ -1,7 +1,7 @@
 """The kill switch: stop at once through any door, recover slowly through one."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from wallet.domain.safety import (
 )
 from wallet.domain.transactions import UNSENT, Status, Transaction
 from wallet.domain.wallets import WalletStatus
-from wallet.errors import Code, ConflictError, RefusedError
+from wallet.errors import Code, ConflictError, RefusedError, UnavailableError
 from wallet.operations.transactions import UNSIGNED, cancel_rows
 from wallet.pipeline.moves import Cause
 from wallet.ports.store import Store, Unit
@@ -64,6 +64,7 @@ class Safety:
         vault: KeyVault,
         halt_file: Path,
         waits: Waits,
+        check_code: Callable[[str], Awaitable[int]],
         resumed: Callable[[], None],
     ) -> None:
         self._store = store
@@ -73,6 +74,7 @@ class Safety:
         self._vault = vault
         self._halt_file = halt_file
         self._waits = waits
+        self._check_code = check_code
         self._resumed = resumed
 
     @property
@@ -114,11 +116,12 @@ class Safety:
             await self.halt("a HALT file was found", "file")
 
     async def begin_recovery(
-        self, password: str, factor: Factor, actor: str, totp_step: int | None = None
+        self, password: str, actor: str, code: str | None = None
     ) -> SystemState:
         """Start the wait, or take it up again after a restart. The password must really open the keystore.
 
-        With a code the wait is the short one. WRONG_PASSWORD leaves everything as it was.
+        With a code of the authenticator app the wait is the short one. A wrong password or code leaves
+        everything as it was.
         """
         now = self._clock.now()
         before = await self.state()
@@ -127,13 +130,23 @@ class Safety:
             return before
         next_stop_state(before.state, StopEvent.BEGIN_RECOVERY)
         await self._unlock(password)
-        seconds = self._waits.code_seconds if factor is Factor.CODE else self._waits.tap_seconds
+        try:
+            totp_step = None if code is None else await self._check_code(code)
+            after = await self._store_recovery(now, actor, totp_step)
+        except BaseException:
+            self._lock()
+            raise
+        self._gate.set(after.state)
+        return after
+
+    async def _store_recovery(self, now: int, actor: str, totp_step: int | None) -> SystemState:
+        factor = Factor.HOST if totp_step is None else Factor.CODE
+        waits = self._waits
+        seconds = waits.tap_seconds if totp_step is None else waits.code_seconds
 
         async def body(unit: Unit) -> SystemState:
             state = await unit.authority.state()
-            if factor is Factor.CODE and (
-                totp_step is None or not await unit.authority.spend_step(totp_step)
-            ):
+            if totp_step is not None and not await unit.authority.spend_step(totp_step):
                 raise RefusedError(Code.FACTOR_INVALID, "That code was used before.")
             after = replace(
                 state,
@@ -145,13 +158,7 @@ class Safety:
                 unit, state, after, Fact.KILL_SWITCH_RECOVERY_STARTED, actor
             )
 
-        try:
-            after = await self._store.run(body)
-        except BaseException:
-            self._lock()
-            raise
-        self._gate.set(after.state)
-        return after
+        return await self._store.run(body)
 
     async def cancel_recovery(self, actor: str, from_chat: bool = False) -> SystemState:  # noqa: FBT001, FBT002
         """Back to ACTIVATED. From the chat once per stop, from the host at will."""
@@ -194,13 +201,19 @@ class Safety:
         self._resumed()
         return True
 
-    async def trust_or_halt(self) -> None:
-        """After an unlock: a NORMAL whose MAC is not ours reads as ACTIVATED."""
+    async def require_trusted_normal(self, row_mac: bytes) -> None:
+        """At an unlock: a NORMAL whose MAC is not ours reads as ACTIVATED. Raises SYSTEM_LOCKED, keys killed."""
         state = await self.state()
-        if state.state is not StopState.NORMAL:
+        if is_trusted_normal(row_mac, state):
             return
-        if not is_trusted_normal(self._keyring.require().row_mac, state):
+        if state.state is StopState.NORMAL:
             await self.halt("the stored state carries no valid proof", "system")
+        self._lock()
+        raise UnavailableError(
+            Code.SYSTEM_LOCKED,
+            "The stored state carries no valid proof that it is NORMAL, so everything is stopped.",
+            hint="On the host: waiaas recover.",
+        )
 
     def _write_halt_file(self, reason: str) -> None:
         descriptor = os.open(self._halt_file, os.O_CREAT | os.O_WRONLY, 0o600)

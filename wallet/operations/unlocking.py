@@ -49,12 +49,13 @@ class Unlocking:
             await self._vault.restart()
         subkeys = await self._vault.unlock(password)
         await self._require_same_wallets()
+        # Before the daemon has the keys: until the state proved itself nothing may be signed.
+        await self._safety.require_trusted_normal(subkeys.row_mac)
         self._keyring.fill(subkeys)
         now = self._clock.now()
         await self._store.run(
             lambda unit: unit.audit.append(Fact.KEYSTORE_UNLOCKED, actor="host", at=now)
         )
-        await self._safety.trust_or_halt()
         self._unlocked()
 
     async def _require_same_wallets(self) -> None:
