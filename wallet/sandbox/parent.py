@@ -72,8 +72,25 @@ class Sandbox:
         environ = child_environment(environment())
         for name, arguments in modules.items():
             self.stand_ins[name] = await spawn(name, arguments, environ)
-        lines = await asyncio.gather(*map(ready_line, self.stand_ins.values()))
-        self.facts = dict(zip(self.stand_ins, lines, strict=True))
+        # The directory needs the Bot API's address only, so it is made while the chains still load.
+        self.facts["telegram"] = await ready_line(self.stand_ins["telegram"])
+        await self.initialise()
+        for name in ("evm", "solana"):
+            self.facts[name] = await ready_line(self.stand_ins[name])
+        text = config_text(self.port, self.facts["evm"], self.facts["solana"])
+        self.place.write_private(CONFIG_FILE, text)
+
+    async def initialise(self) -> None:
+        from wallet.bootstrap.setup import initialise  # noqa: PLC0415 - heavy
+
+        telegram = self.facts["telegram"]
+        birth = Birth(
+            kind="sandbox",
+            profile="CHEAPEST",
+            password=self.place.password.reveal(),
+            bot_api_url=telegram["api"],
+        )
+        await initialise(load(self.place.home, {}), birth, Secret(telegram["token"]))
 
     async def start_daemon(self, *, first: bool) -> None:
         source = environment()
@@ -236,7 +253,6 @@ async def _work(sandbox: Sandbox, group: asyncio.TaskGroup) -> None:
     await sandbox.start_stand_ins()
     for name, child in sandbox.stand_ins.items():
         group.create_task(sandbox.watch(name, child))
-    await _initialise(sandbox)
     await sandbox.start_daemon(first=True)
     group.create_task(_guarded(sandbox, sandbox.supervise()))
     running = await sandbox.running()
@@ -248,22 +264,6 @@ async def _work(sandbox: Sandbox, group: asyncio.TaskGroup) -> None:
         sandbox.place.write_private(words.env_file(one), text)
     await _present(sandbox, running, held)
     group.create_task(_offer_sessions(sandbox, owner, held))
-
-
-async def _initialise(sandbox: Sandbox) -> None:
-    from wallet.bootstrap.setup import initialise  # noqa: PLC0415 - heavy; children start meanwhile
-
-    facts, home = sandbox.facts, sandbox.place.home
-    sandbox.place.write_private(
-        CONFIG_FILE, config_text(sandbox.port, facts["evm"], facts["solana"])
-    )
-    birth = Birth(
-        kind="sandbox",
-        profile="CHEAPEST",
-        password=sandbox.place.password.reveal(),
-        bot_api_url=facts["telegram"]["api"],
-    )
-    await initialise(load(home, {}), birth, Secret(facts["telegram"]["token"]))
 
 
 async def _present(sandbox: Sandbox, running: dict[str, Any], held: list[Held]) -> None:
