@@ -76,6 +76,9 @@ def state_mac(key: bytes, row: SystemState) -> str:
 
 def is_trusted_normal(key: bytes, row: SystemState) -> bool:
     """Whether the row says NORMAL and carries a valid MAC saying so."""
-    if row.state is not StopState.NORMAL or row.mac is None:
-        return False
-    return hmac.compare_digest(row.mac, state_mac(key, row))
+    return row.state is StopState.NORMAL and is_ours(key, row)
+
+
+def is_ours(key: bytes, row: SystemState) -> bool:
+    """Whether an unlocked daemon wrote exactly this row."""
+    return row.mac is not None and hmac.compare_digest(row.mac, state_mac(key, row))

@@ -13,6 +13,7 @@ from wallet.domain.safety import (
     StopEvent,
     StopState,
     SystemState,
+    is_ours,
     is_trusted_normal,
     next_stop_state,
     state_mac,
@@ -76,6 +77,8 @@ class Safety:
         self._waits = waits
         self._check_code = check_code
         self._resumed = resumed
+        self._halting = 0  # stops under way
+        self._completing = False  # NORMAL is being committed while the HALT file is still there
 
     @property
     def is_normal(self) -> bool:
@@ -102,17 +105,24 @@ class Safety:
             self._write_halt_file(reason)
         except OSError:  # a full disk must not keep the rest of the stop from happening
             log.exception("halt_file_not_written")
+        self._halting += 1
         try:
             report = await self._store.run(lambda unit: self._cascade(unit, reason, actor))
-        finally:
+        except BaseException:
             if was is StopState.NORMAL:
                 self._lock()
+            raise
+        finally:
+            self._halting -= 1
+        self._gate.set(StopState.ACTIVATED)  # also where a recovery had just completed
+        self._lock()
         log.warning("kill_switch_activated", actor=actor)
         return report
 
     async def finish_halt(self) -> None:
         """On a tick: carry out what a HALT file or a stop without a database still asks for."""
-        if self._halt_file.exists() and (await self.state()).state is StopState.NORMAL:
+        asked = self._halt_file.exists() and (await self.state()).state is StopState.NORMAL
+        if asked and not self._completing:
             await self.halt("a HALT file was found", "file")
 
     async def begin_recovery(
@@ -127,6 +137,7 @@ class Safety:
         before = await self.state()
         if before.state is StopState.RECOVERING and not self._keyring.is_open:
             await self._unlock(password)
+            self._require_ours(before)
             return before
         next_stop_state(before.state, StopEvent.BEGIN_RECOVERY)
         await self._unlock(password)
@@ -195,9 +206,16 @@ class Safety:
         over = state.recovery_at is not None and now >= state.recovery_at
         if state.state is not StopState.RECOVERING or not over or not self._keyring.is_open:
             return False
-        await self._store.run(self._complete)
-        self._halt_file.unlink(missing_ok=True)
-        self._gate.set(StopState.NORMAL)
+        self._require_ours(state)
+        self._completing = True
+        try:
+            await self._store.run(self._complete)
+            if self._halting:
+                return False  # a stop came meanwhile: it finds NORMAL and ends it
+            self._halt_file.unlink(missing_ok=True)
+            self._gate.set(StopState.NORMAL)
+        finally:
+            self._completing = False
         self._resumed()
         return True
 
@@ -228,6 +246,17 @@ class Safety:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+    def _require_ours(self, state: SystemState) -> None:
+        """Raise SYSTEM_LOCKED, locked, unless the row that says how long to wait is one we wrote."""
+        if is_ours(self._keyring.require().row_mac, state):
+            return
+        self._lock()
+        raise UnavailableError(
+            Code.SYSTEM_LOCKED,
+            "The stored recovery carries no valid proof.",
+            hint="On the host: waiaas recover --cancel, then start the recovery again.",
+        )
 
     def _lock(self) -> None:
         self._vault.kill()

@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 
 from tests.support.chain import SOL, LedgerChain
-from tests.support.vault import PASSWORD
+from tests.support.vault import PASSWORD, code_at
 from tests.support.world import APPROVAL, DELAY, PAYEE, World
 from wallet.domain.facts import Fact
-from wallet.domain.owner import Factor
 from wallet.domain.safety import StopState
 from wallet.domain.transactions import Status
 from wallet.domain.wallets import WalletStatus
@@ -23,7 +22,7 @@ async def halt(world: World, reason: str = "test") -> Any:
 
 
 async def recover(world: World) -> None:
-    await world.app.safety.begin_recovery(PASSWORD, Factor.HOST, "host")
+    await world.app.safety.begin_recovery(PASSWORD, "host")
     await world.passes(86_401)
     assert world.gate.is_normal
 
@@ -118,7 +117,7 @@ async def test_removing_the_file_is_no_recovery(world: World) -> None:
 
 async def test_a_recovery_needs_the_password(world: World) -> None:
     await halt(world)
-    wrong = world.app.safety.begin_recovery("wrong", Factor.HOST, "host")
+    wrong = world.app.safety.begin_recovery("wrong", "host")
     assert await code_of(wrong) is Code.WRONG_PASSWORD
     assert (await world.app.safety.state()).state is StopState.ACTIVATED
     assert world.vault.locked
@@ -126,7 +125,7 @@ async def test_a_recovery_needs_the_password(world: World) -> None:
 
 async def test_a_recovery_waits_and_then_everything_works_again(world: World) -> None:
     await halt(world)
-    state = await world.app.safety.begin_recovery(PASSWORD, Factor.HOST, "host")
+    state = await world.app.safety.begin_recovery(PASSWORD, "host")
     assert state.state is StopState.RECOVERING
     await world.passes(86_399)
     assert not world.gate.is_normal
@@ -141,41 +140,58 @@ async def test_a_recovery_waits_and_then_everything_works_again(world: World) ->
 
 
 async def test_a_code_shortens_the_wait_and_is_spent(world: World) -> None:
+    await world.app.operations.owner.enrol_totp()
+    await world.app.operations.owner.confirm_totp(code_at(world.clock.now()))
+    world.clock.advance(30)
     await halt(world)
-    step = world.clock.now() // 30_000
-    await world.app.safety.begin_recovery(PASSWORD, Factor.CODE, "host", step)
-    await world.passes(1_800)
-    assert world.gate.is_normal
-    await halt(world)
-    again = world.app.safety.begin_recovery(PASSWORD, Factor.CODE, "host", step)
+    code = code_at(world.clock.now())
+    await world.app.safety.begin_recovery(PASSWORD, "host", code)
+    await world.app.safety.cancel_recovery("host")
+    again = world.app.safety.begin_recovery(PASSWORD, "host", code)
     assert await code_of(again) is Code.FACTOR_INVALID
     assert world.vault.locked
+    assert (await world.app.safety.state()).state is StopState.ACTIVATED
+    world.clock.advance(30)
+    await world.app.safety.begin_recovery(PASSWORD, "host", code_at(world.clock.now()))
+    await world.passes(1_799)
+    assert not world.gate.is_normal
+    await world.passes(1)
+    assert world.gate.is_normal
+
+
+async def test_a_wrong_code_leaves_everything_locked_and_stopped(world: World) -> None:
+    world.vault.enrolled = True
+    await halt(world)
+    wrong = world.app.safety.begin_recovery(PASSWORD, "host", "999999")
+    assert await code_of(wrong) is Code.FACTOR_INVALID
+    assert world.vault.locked
+    assert not world.keyring.is_open
     assert (await world.app.safety.state()).state is StopState.ACTIVATED
 
 
 async def test_the_chat_cancels_a_recovery_once_and_the_host_at_will(world: World) -> None:
     safety = world.app.safety
     await halt(world)
-    await safety.begin_recovery(PASSWORD, Factor.HOST, "host")
+    await safety.begin_recovery(PASSWORD, "host")
     await safety.cancel_recovery("owner", from_chat=True)
     assert world.vault.locked
     await world.passes(90_000)
     assert not world.gate.is_normal
-    await safety.begin_recovery(PASSWORD, Factor.HOST, "host")
+    await safety.begin_recovery(PASSWORD, "host")
     assert (
         await code_of(safety.cancel_recovery("owner", from_chat=True))
         is Code.RECOVERY_ALREADY_STARTED
     )
     for _ in range(2):
         await safety.cancel_recovery("host")
-        await safety.begin_recovery(PASSWORD, Factor.HOST, "host")
+        await safety.begin_recovery(PASSWORD, "host")
     await world.passes(86_400)
     assert world.gate.is_normal
 
 
 async def test_normal_is_committed_before_the_halt_file_goes(world: World) -> None:
     await halt(world)
-    await world.app.safety.begin_recovery(PASSWORD, Factor.HOST, "host")
+    await world.app.safety.begin_recovery(PASSWORD, "host")
     world.sql(
         "CREATE TRIGGER broken BEFORE UPDATE ON system_state BEGIN SELECT RAISE(ABORT, 'no'); END"
     )
@@ -188,11 +204,11 @@ async def test_normal_is_committed_before_the_halt_file_goes(world: World) -> No
 
 async def test_a_restart_while_recovering_keeps_the_wait(world: World) -> None:
     await halt(world)
-    before = await world.app.safety.begin_recovery(PASSWORD, Factor.HOST, "host")
+    before = await world.app.safety.begin_recovery(PASSWORD, "host")
     await world.restart()
     await world.passes(86_401)
     assert not world.gate.is_normal
-    again = await world.app.safety.begin_recovery(PASSWORD, Factor.HOST, "host")
+    again = await world.app.safety.begin_recovery(PASSWORD, "host")
     assert again.recovery_at == before.recovery_at
     await world.tick()
     assert world.gate.is_normal
@@ -202,7 +218,7 @@ async def test_a_recovering_state_written_by_a_stranger_shortens_no_wait(world: 
     await halt(world)
     world.sql("UPDATE system_state SET state = 'RECOVERING', recovery_at = 1")
     await world.restart()
-    await code_of(world.app.safety.begin_recovery(PASSWORD, Factor.HOST, "host"))
+    await code_of(world.app.safety.begin_recovery(PASSWORD, "host"))
     await world.tick()
     assert not world.gate.is_normal
     assert world.vault.locked
@@ -210,10 +226,11 @@ async def test_a_recovering_state_written_by_a_stranger_shortens_no_wait(world: 
 
 async def test_a_wait_shortened_in_the_database_never_ends(world: World) -> None:
     await halt(world)
-    await world.app.safety.begin_recovery(PASSWORD, Factor.HOST, "host")
+    await world.app.safety.begin_recovery(PASSWORD, "host")
     world.sql("UPDATE system_state SET recovery_at = 1")
-    await world.tick()
+    assert await code_of(world.app.safety.tick()) is Code.SYSTEM_LOCKED
     assert not world.gate.is_normal
+    assert world.vault.locked
 
 
 @pytest.mark.parametrize("mac", [None, "00" * 32])
@@ -247,7 +264,7 @@ async def test_nothing_is_signed_between_the_unlock_and_the_proof(world: World) 
 
 async def test_a_stop_during_the_end_of_a_recovery_wins(world: World) -> None:
     await halt(world)
-    await world.app.safety.begin_recovery(PASSWORD, Factor.HOST, "host")
+    await world.app.safety.begin_recovery(PASSWORD, "host")
     world.clock.advance(86_401)
     await asyncio.gather(world.app.safety.tick(), halt(world, "again"), return_exceptions=True)
     state = (await world.app.safety.state()).state
