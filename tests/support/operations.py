@@ -173,6 +173,11 @@ class FakeApprovals(_Scripted):
             raise AuthError(Code.FACTOR_INVALID, "That code is not right.")
         return 59
 
+    async def require_current_code(self, code: str | None) -> None:
+        self.met("require_current_code", code)
+        if code not in (None, "123456"):
+            raise AuthError(Code.FACTOR_INVALID, "That code is not right.")
+
 
 class FakeSessions(_Scripted):
     def authenticate(self, token: str) -> tuple[Session, Wallet]:
@@ -287,9 +292,9 @@ class FakeSafety(_Scripted):
         return StopReport(1, 2, 3, (transaction(9, status=Status.SUBMITTED),))
 
     async def begin_recovery(
-        self, password: str, factor: Factor, actor: str, totp_step: int | None = None
+        self, password: str, actor: str, code: str | None = None
     ) -> SystemState:
-        self.met("begin_recovery", factor, actor, totp_step)
+        self.met("begin_recovery", actor, code)
         return replace(self.ACTIVATED, state=StopState.RECOVERING, recovery_at=NOW + 5000)
 
     async def cancel_recovery(self, actor: str, *, from_chat: bool) -> SystemState:

@@ -47,6 +47,11 @@ async def prove_owner(call: Call, row: Row) -> None:
             await call.operations.password.require(
                 call.header(b"x-master-password"), ticket=call.header(b"x-ticket")
             )
+        case Needs.CURRENT_FACTOR:
+            await call.operations.password.require(
+                call.header(b"x-master-password"), ticket=call.header(b"x-ticket")
+            )
+            await call.operations.approvals.require_current_code(call.header(b"x-totp-code"))
         case Needs.TYPED_PASSWORD:
             await call.operations.password.require(typed_password(call))
         case Needs.NOTHING | Needs.SOCKET | Needs.SESSION | Needs.OPERATION_PROVES:

@@ -18,12 +18,17 @@ _SECURITY: Mapping[Needs, list[dict[str, list[str]]]] = {
     Needs.SOCKET: [],
     Needs.OPERATION_PROVES: [],
     Needs.PASSWORD: [{"masterPassword": []}, {"ticket": []}],
+    Needs.CURRENT_FACTOR: [
+        {"masterPassword": [], "totpCode": []},
+        {"ticket": [], "totpCode": []},
+    ],
     Needs.TYPED_PASSWORD: [{"masterPassword": []}],
 }
 _SCHEMES = {
     "session": {"type": "http", "scheme": "bearer", "bearerFormat": "wai_sess_ and a JWT"},
     "masterPassword": {"type": "apiKey", "in": "header", "name": "X-Master-Password"},
     "ticket": {"type": "apiKey", "in": "header", "name": "X-Ticket"},
+    "totpCode": {"type": "apiKey", "in": "header", "name": "X-TOTP-Code"},
 }
 _IDEMPOTENCY = {
     "name": "Idempotency-Key",

@@ -46,6 +46,7 @@ def owner_rows(door: Door) -> Sequence[Row]:
     held = sessions.OwnerSessions(door.clock.now)
     nothing, socket = Needs.NOTHING, Needs.SOCKET
     password, typed = Needs.PASSWORD, Needs.TYPED_PASSWORD
+    factor = Needs.CURRENT_FACTOR
     rows = [
         # looking
         Row("GET", "/v1/status", safety.status, socket,
@@ -92,13 +93,13 @@ def owner_rows(door: Door) -> Sequence[Row]:
             "Make a wallet", WalletView, CreateWallet, status=201),
         Row("DELETE", "/v1/policies/{id}", policies.owner_remove, password,
             "Take a rule away", wire.Done),
-        Row("PUT", "/v1/bands", pairing.set_bands, password,
+        Row("PUT", "/v1/bands", pairing.set_bands, factor,
             "Say which amounts need which proof", wire.Done, wire.SetBands),
-        Row("POST", "/v1/pairing", pairing.start, password,
+        Row("POST", "/v1/pairing", pairing.start, factor,
             "Begin pairing", wire.PairingCode, status=201),
         Row("POST", "/v1/pairing/confirm", pairing.confirm, password,
             "Accept who sent the code", wire.OwnerView, wire.ConfirmPairing),
-        Row("POST", "/v1/factor/totp", pairing.enrol_totp, password,
+        Row("POST", "/v1/factor/totp", pairing.enrol_totp, factor,
             "Begin to enrol an authenticator app", wire.TotpUri, status=201),
         Row("POST", "/v1/factor/totp/confirm", pairing.confirm_totp, password,
             "Prove that the app works", wire.Done, wire.ConfirmTotp),

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from wallet.api.auth import code_step
 from wallet.api.routes import Answer, Call
 from wallet.api.transactions import seconds
 from wallet.api.wallets import ACTOR
@@ -60,7 +59,8 @@ def policy_view(rule: Mapping[str, Any]) -> PolicyView:
 
 async def _put(call: Call, body: PutPolicy, rule_id: str | None) -> Answer:
     parse_rule(body.type, body.rules)
-    await code_step(call, body.totp_code)
+    if body.totp_code is not None:
+        await call.operations.approvals.require_current_code(body.totp_code)
     stored = await call.operations.policies.put(
         body.type, body.rules, body.wallet_id, rule_id, ACTOR
     )

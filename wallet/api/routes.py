@@ -29,6 +29,9 @@ class Needs(StrEnum):
     SESSION = "SESSION"  # agent app: a session token
     SOCKET = "SOCKET"  # owner app: being able to open the socket
     PASSWORD = "PASSWORD"  # noqa: S105 - owner app: X-Master-Password, or a ticket
+    CURRENT_FACTOR = (
+        "CURRENT_FACTOR"  # PASSWORD, and X-TOTP-Code once an authenticator app is enrolled
+    )
     TYPED_PASSWORD = "TYPED_PASSWORD"  # noqa: S105 - the password itself; a ticket does not do
     OPERATION_PROVES = "OPERATION_PROVES"  # a claim code or the password, judged by the operation
 

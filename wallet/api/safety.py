@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from wallet.api.auth import code_step, typed_password
+from wallet.api.auth import typed_password
 from wallet.api.pairing import owner_view
 from wallet.api.routes import Answer, Call
 from wallet.api.transactions import seconds, transaction_view
 from wallet.api.wallets import ACTOR, wallet_detail
-from wallet.domain.owner import Factor
 from wallet.domain.safety import StopState, SystemState
 from wallet.wire.owner import (
     AuditPage,
@@ -70,9 +69,8 @@ async def halt(call: Call) -> Answer:
 async def recover(call: Call) -> Answer:
     """Begin the wait; with a code of the authenticator app it is the short one."""
     body = await call.body(Recover)
-    step = await code_step(call, body.totp_code)
     state = await call.operations.safety.begin_recovery(
-        typed_password(call), Factor.HOST if step is None else Factor.CODE, ACTOR, step
+        typed_password(call), ACTOR, body.totp_code
     )
     return Answer(stop_view(state))
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from wallet.api.auth import code_step
 from wallet.api.policies import policy_view
 from wallet.api.routes import Answer, Call
 from wallet.api.transactions import seconds
@@ -73,7 +72,8 @@ class ConnectInfoRoute:
 async def owner_create(call: Call) -> Answer:
     """A session without a token: the claim code is what the owner hands over."""
     body = await call.body(CreateSession)
-    await code_step(call, body.totp_code)
+    if body.totp_code is not None:
+        await call.operations.approvals.require_current_code(body.totp_code)
     session, code = await call.operations.sessions.create(
         body.wallet_id,
         name=body.name,

@@ -213,6 +213,7 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         waits=Waits(
             settings.safety.recovery_wait_seconds, settings.safety.recovery_wait_tap_seconds
         ),
+        check_code=approvals.check_code,
         resumed=resumed,
     )
     unlocking = Unlocking(

@@ -6,9 +6,9 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import uvicorn
-from starlette.types import ASGIApp
 
 LONGEST_SOCKET_PATH = 100  # sun_path holds 104 to 108 bytes, by system
 
@@ -21,7 +21,7 @@ class Server(uvicorn.Server):
         yield
 
 
-def server(app: ASGIApp) -> Server:
+def server(app: Any) -> Server:
     config = uvicorn.Config(
         app,
         log_config=None,

@@ -66,7 +66,7 @@ def _coins(door: owner.OwnerDoor, asset: str, units: str) -> str:
 
 
 @app.command("set")
-def set_rule(  # noqa: PLR0913 - one parameter a flag
+def set_rule(
     *,
     rule_type: Annotated[
         str, typer.Argument(help="SPENDING_LIMIT, CUMULATIVE_LIMIT, WHITELIST, …")

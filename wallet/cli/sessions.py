@@ -16,7 +16,7 @@ app = typer.Typer(help="Sessions: what an agent program holds.", no_args_is_help
 
 
 @app.command("create")
-def create(  # noqa: PLR0913 - one parameter a flag
+def create(
     *,
     wallet: WalletName,
     limit: Annotated[

@@ -112,6 +112,22 @@ class Approvals:
         await self._store.run(lambda unit: unit.authority.set_counter(CODE_COUNTER, 0, 0))
         return step
 
+    async def require_current_code(self, code: str | None) -> None:
+        """Where a code generator is enrolled, what changes the owner's proofs needs a fresh code of it.
+
+        Raises FACTOR_REQUIRED without one, FACTOR_INVALID for a wrong or used one.
+        """
+        if not await self._vault.totp_enrolled():
+            return
+        if code is None:
+            raise RefusedError(
+                Code.FACTOR_REQUIRED,
+                "This needs a code of the authenticator app as well.",
+                details={"factor": Factor.CODE.value},
+            )
+        step = await self.check_code(code)
+        await self._store.run(lambda unit: _spend_step(unit, step))
+
     async def _wrong_code(self, now: int) -> AuthError:
         async def body(unit: Unit) -> int:
             count = (await unit.authority.counter(CODE_COUNTER))[0] + 1

@@ -57,7 +57,7 @@ class Windows:
 class Admission:
     """Judges and stores. Raises RefusedError (explained), LimitedError, ConflictError, UnavailableError."""
 
-    def __init__(  # noqa: PLR0913 - the composition root names every collaborator
+    def __init__(
         self,
         store: Store,
         clock: Clock,

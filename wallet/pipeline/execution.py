@@ -48,7 +48,7 @@ Outcome = Waiting | Finished
 class Execution:
     """Carries one transaction from cleared to sent. Safe to call twice, late, or after a crash."""
 
-    def __init__(  # noqa: PLR0913 - the composition root names every collaborator
+    def __init__(
         self,
         store: Store,
         clock: Clock,
@@ -143,7 +143,7 @@ class Execution:
         return await self._signing.sign(chain, built, row, order)
 
     async def _store_attempt(self, row: Transaction, attempt: Attempt) -> bool:
-        """Store the signed bytes and move to SUBMITTED. False: these very bytes are stored already."""
+        """Store the signed bytes and move to SUBMITTED; False where the same bytes are stored."""
 
         async def body(unit: Unit) -> bool:
             self._gate.require_normal()
@@ -159,7 +159,7 @@ class Execution:
         return await self._store.run(body)
 
     async def _send(self, attempt: Attempt) -> bool:
-        """Whether a node has the bytes now. Asked once more: is money still allowed to move?"""
+        """Whether a node has the bytes now. The gate is asked once more, right before."""
         if not self._gate.is_normal:
             return False
         result = await self._chains[attempt.network].send(attempt.raw)

@@ -5,6 +5,7 @@ with back-off; one whose handling fails three times is parked and shown, never r
 """
 
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -12,7 +13,7 @@ import structlog
 from wallet.domain.tiers import Tier
 from wallet.domain.transactions import Status, Transaction
 from wallet.domain.wallets import Wallet
-from wallet.errors import Code, NotFoundError
+from wallet.errors import Code, NotFoundError, UnavailableError
 from wallet.pipeline.execution import Execution, Finished, Waiting
 from wallet.pipeline.outcomes import Outcomes
 from wallet.pipeline.settlement import Settlement
@@ -55,12 +56,16 @@ class Executor:
     def running(self) -> int:
         return len(self._running)
 
-    def submit(self, transaction_id: str) -> None:
-        """Start to carry the row on, unless that is happening or it was tried a moment ago."""
+    def submit(self, transaction_id: str, *, overdue: bool = False) -> None:
+        """Start to carry the row on, unless that is happening, it was tried a moment ago, or it is parked.
+
+        A parked row that is ``overdue`` is taken once more, to be expired and its money freed.
+        """
         not_before, _ = self._backoff.get(transaction_id, (0.0, 0.0))
         if transaction_id in self._running or self._clock.monotonic() < not_before:
             return
-        if self._failures.get(transaction_id, 0) >= FAILURES_BEFORE_PARKING:
+        parked = self._failures.get(transaction_id, 0) >= FAILURES_BEFORE_PARKING
+        if parked and not overdue:
             return
         self._running.add(transaction_id)
         self._spawn(self._carry(transaction_id))
@@ -112,6 +117,8 @@ class Executor:
             outcome = await self._execution.execute(row, wallet)
             await self._note(row, outcome)
             self._failures.pop(transaction_id, None)
+        except UnavailableError as error:  # a busy or full disk is no fault of the row
+            self._wait(transaction_id, error.code.value)
         except Exception:
             log.exception("execution_failed", transaction=transaction_id)
             await self._failed(transaction_id)
@@ -121,15 +128,18 @@ class Executor:
 
     async def _note(self, row: Transaction, outcome: Waiting | Finished) -> None:
         if isinstance(outcome, Waiting):
-            _, backoff = self._backoff.get(row.id, (0.0, FIRST_BACKOFF_SECONDS))
-            until = self._clock.monotonic() + backoff
-            self._backoff[row.id] = (until, min(backoff * 2, LONGEST_BACKOFF_SECONDS))
-            log.info("execution_waits", transaction=row.id, reason=outcome.reason)
+            self._wait(row.id, outcome.reason)
             return
         self._backoff.pop(row.id, None)
         after = outcome.transaction
         if after is not None and after.status is Status.SUBMITTED:
             await self._settlement.watch(after)
+
+    def _wait(self, transaction_id: str, reason: str) -> None:
+        _, backoff = self._backoff.get(transaction_id, (0.0, FIRST_BACKOFF_SECONDS))
+        until = self._clock.monotonic() + backoff
+        self._backoff[transaction_id] = (until, min(backoff * 2, LONGEST_BACKOFF_SECONDS))
+        log.info("execution_waits", transaction=transaction_id, reason=reason)
 
     async def _failed(self, transaction_id: str) -> None:
         count = self._failures[transaction_id] = self._failures.get(transaction_id, 0) + 1
@@ -140,11 +150,15 @@ class Executor:
         if count < FAILURES_BEFORE_PARKING:
             return
         now = self._clock.now()
-        await self._store.run(
-            lambda unit: unit.console.alert(
-                f"TX_PARKED:{transaction_id}", "TX_PARKED", {"transactionId": transaction_id}, now
+        with suppress(UnavailableError):  # the log has it; a full disk must not end the process
+            await self._store.run(
+                lambda unit: unit.console.alert(
+                    f"TX_PARKED:{transaction_id}",
+                    "TX_PARKED",
+                    {"transactionId": transaction_id},
+                    now,
+                )
             )
-        )
 
     async def _load(self, transaction_id: str) -> tuple[Transaction, Wallet]:
         async def body(unit: Unit) -> tuple[Transaction, Wallet]:

@@ -12,7 +12,7 @@ import structlog
 
 from wallet.domain.facts import Fact
 from wallet.domain.transactions import UNSENT, Attempt, Event, Status, Transaction
-from wallet.errors import ChainError, ConflictError
+from wallet.errors import ChainError, ConflictError, UnavailableError
 from wallet.pipeline.execution import Execution
 from wallet.pipeline.moves import Cause, move, redraw
 from wallet.pipeline.outcomes import Outcomes
@@ -52,7 +52,7 @@ class _Desk:
 class Settlement:
     """Watches attempts and settles their transactions, exactly once each."""
 
-    def __init__(  # noqa: PLR0913 - the composition root names every collaborator
+    def __init__(
         self,
         store: Store,
         clock: Clock,
@@ -115,7 +115,7 @@ class Settlement:
             batch = {i: desk.rows[i] for i in ids[start : start + BATCH] if i in desk.rows}
             try:
                 progress |= await self._poll_batch(network, batch)
-            except ChainError as error:
+            except (ChainError, UnavailableError) as error:  # no node, or no room on the disk
                 log.info("settlement_waits", network=network, reason=error.code.value)
         return progress
 
@@ -191,14 +191,14 @@ class Settlement:
 
     async def _alarm(self, transaction_id: str, fact: Fact, kind: str) -> None:
         now = self._clock.now()
+        await self._store.run(lambda unit: _alarm_in(unit, transaction_id, fact, kind, now))
 
-        async def body(unit: Unit) -> None:
-            await unit.audit.append(fact, actor="system", at=now, transaction_id=transaction_id)
-            await unit.console.alert(
-                f"{kind}:{transaction_id}", kind, {"transactionId": transaction_id}, now
-            )
 
-        await self._store.run(body)
+async def _alarm_in(unit: Unit, transaction_id: str, fact: Fact, kind: str, now: int) -> None:
+    await unit.audit.append(fact, actor="system", at=now, transaction_id=transaction_id)
+    await unit.console.alert(
+        f"{kind}:{transaction_id}", kind, {"transactionId": transaction_id}, now
+    )
 
 
 async def _apply(unit: Unit, transaction_id: str, found: Verdict, now: int) -> None:
@@ -214,6 +214,9 @@ async def _apply(unit: Unit, transaction_id: str, found: Verdict, now: int) -> N
             row = await move(unit, row, found.event, cause, **changes)
         except ConflictError:
             return
+    elif row.status is Status.CONFIRMED and found.event is not Event.CONFIRM:
+        # It stays CONFIRMED, as terminal rows do, and the owner hears that it is not so.
+        await _alarm_in(unit, row.id, Fact.TX_REORGED, "TX_REORGED", now)
     if found.final and row.finalized_at is None:
         await unit.transactions.note(row.id, finalized_at=now)
         await unit.attempts.finalized(row.id, now)

@@ -38,8 +38,14 @@ def _in_our_words(check: Any, value: Any) -> Any:
     return value
 
 
-def _memo(text: str) -> str:
-    if len(text.encode()) > MEMO_MAX_BYTES:
+def _memo(text: str | None) -> str | None:
+    if text is None:
+        return None
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        raise _custom(Code.INVALID_MEMO, "is not valid Unicode") from None
+    if size > MEMO_MAX_BYTES:
         raise _custom(Code.INVALID_MEMO, f"is longer than {MEMO_MAX_BYTES} bytes of UTF-8")
     if "\0" in text:
         raise _custom(Code.INVALID_MEMO, "holds a NUL character")
