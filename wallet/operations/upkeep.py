@@ -56,7 +56,7 @@ class Upkeep:
         overdue = await self._store.read(lambda unit: unit.transactions.overdue(now))
         for row in overdue:
             if row.status is Status.EXECUTING:
-                self._executor.submit(row.id)  # judged under its address lock
+                self._executor.submit(row.id, overdue=True)  # judged under its address lock
             else:
                 await self._expire(row, now)
         return len(overdue)
