@@ -37,7 +37,8 @@ def approve(
     if code is not None:
         body["totpCode"] = code
     answer = door.release("POST", f"/v1/transactions/{payment['id']}/approve", body)
-    render.show(answer, as_json=as_json, say=say_outcome)
+    # The question is answered, so how long it may stay open is no news.
+    render.show(answer, as_json=as_json, say=lambda one: say_outcome({**one, "expiresAt": None}))
 
 
 def reject(

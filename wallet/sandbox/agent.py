@@ -10,7 +10,7 @@ import httpx
 from wallet.sandbox.prepare import Held
 
 SECONDS: Final = 40.0
-POLL_SECONDS: Final = 0.5
+POLL_SECONDS: Final = 0.2
 TERMINAL: Final = frozenset({"CONFIRMED", "FAILED", "CANCELLED", "EXPIRED"})
 ENDED: Final = frozenset({"SESSION_REVOKED", "TOKEN_EXPIRED", "INVALID_TOKEN", "SYSTEM_LOCKED"})
 # Valid addresses nobody here holds the key of: the first test account of every EVM tool, and a fixed point.
@@ -62,14 +62,25 @@ class Agent:
             for amount in WANTS[held.coin.network]:
                 await self._send(held, amount)
 
-    async def follow(self) -> None:
-        """Tell every change until all payments have ended, or the sessions have."""
+    async def follow(self, seconds: float | None = None) -> None:
+        """Tell every end until all payments have, or the sessions; at most ``seconds``.
+
+        With ``seconds`` payments that wait for time or for the owner are not waited for.
+        """
+        until = None if seconds is None else asyncio.get_running_loop().time() + seconds
         try:
-            while self._open:
+            while self._is_worth_waiting(until):
                 await asyncio.sleep(POLL_SECONDS)
                 self._open = [now for one in self._open if (now := await self._look(one))]
         except EndedError as reason:
-            self._say(f"agent: my session ended ({reason}), so I stop asking. Thank you.")
+            self._open = []
+            self._say(f"agent: I stop here: {reason} Thank you.")
+
+    def _is_worth_waiting(self, until: float | None) -> bool:
+        if until is None:
+            return bool(self._open)
+        moving = any(one.status != "QUEUED" for one in self._open)
+        return moving and asyncio.get_running_loop().time() < until
 
     async def _send(self, held: Held, amount: str) -> None:
         body = {"to": SHOPS[held.coin.network], "humanAmount": amount, "memo": "demo"}

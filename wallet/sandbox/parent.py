@@ -31,6 +31,7 @@ READY_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.02
 WATCH_SECONDS: Final = 1.0
 FAILURES: Final = 5
+FIRST_SECONDS: Final = 3.0  # what leaves at once is told before the chat is
 _PASSED_ON: Final = ("WAIAAS_TELEGRAM_PLAIN_IMPORT",)
 _KILL_AT: Final = "WAIAAS_SANDBOX_KILL_AT"
 
@@ -258,7 +259,7 @@ async def _work(sandbox: Sandbox, group: asyncio.TaskGroup) -> None:
     running = await sandbox.running()
     owner = OwnerClient(Path(running["owner_socket"]), sandbox.place.password)
     world = sandbox.world(running["agent_url"])
-    held = await prepare(owner, world, sandbox.options.delay_seconds, lambda _: None)
+    held = await prepare(owner, world, sandbox.options.delay_seconds)
     for one in held:
         text = words.env_text(one, running["agent_url"])
         sandbox.place.write_private(words.env_file(one), text)
@@ -276,6 +277,7 @@ async def _present(sandbox: Sandbox, running: dict[str, Any], held: list[Held]) 
     try:
         if sandbox.options.demo:
             await agent.ask()
+            await agent.follow(FIRST_SECONDS)
         sandbox.say("\nYou are the owner. Open the chat and answer:\n")
         sandbox.say(sandbox.facts["telegram"]["chat"])
         await agent.follow()

@@ -1,7 +1,7 @@
 """Fills a fresh sandbox through the same doors a person uses: wallets, rules, owner, money, sessions."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -105,21 +105,19 @@ class World:
     controls: Mapping[ChainName, str]
 
 
-async def prepare(
-    owner: OwnerClient, world: World, delay_seconds: int, said: Callable[[str], None]
-) -> list[Held]:
+async def prepare(owner: OwnerClient, world: World, delay_seconds: int) -> list[Held]:
     """Everything in order; about twenty calls."""
     async with httpx.AsyncClient(timeout=SECONDS) as http:
         wallets = [await _wallet(owner, coin, delay_seconds) for coin in COINS]
-        said("wallets and their rules are made")
         for coin, wallet in zip(COINS, wallets, strict=True):
             await fund(http, world, coin, wallet["address"])
-        await _pair(owner, http, world)
-        said("the owner is paired")
-        return [
+        held = [
             await _session(owner, http, world, coin, wallet)
             for coin, wallet in zip(COINS, wallets, strict=True)
         ]
+        # Last, because the bot takes the longest to come up.
+        await _pair(owner, http, world)
+        return held
 
 
 async def _wallet(owner: OwnerClient, coin: Coin, delay_seconds: int) -> Json:
