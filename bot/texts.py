@@ -69,10 +69,38 @@ HEAD_APPROVAL: Final[Mapping[str, str]] = MappingProxyType(
 )
 TIERS: Final[Mapping[Tier, str]] = MappingProxyType(
     {
-        Tier.INSTANT: "Small payment, sent at once",
-        Tier.NOTIFY: "Sent at once, and you are told",
-        Tier.DELAY: "Held for a while so that you can cancel it",
-        Tier.APPROVAL: "Needs your approval",
+        Tier.INSTANT: "Small enough to leave at once.",
+        Tier.NOTIFY: "Within your limits: it leaves at once, and you are told.",
+        Tier.DELAY: "Nobody cancelled it before its time was over.",
+        Tier.APPROVAL: "It leaves only with your approval.",
+    }
+)
+HELD: Final = "Cancel it before then and nothing is paid."
+LAPSED: Final = "Nothing was paid."
+NOT_PAID: Final = "Nothing was paid."
+CONSENT: Final = "You approved it."
+CONSENTS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        Factor.TAP.value: "You approved it with two taps.",
+        Factor.CODE.value: "You approved it with your 6-digit code.",
+        Factor.HOST.value: "You approved it on the host.",
+    }
+)
+WAITING: Final[Mapping[Tier, tuple[str, str]]] = MappingProxyType(
+    {
+        Tier.INSTANT: ("⚙️", "about to be sent"),
+        Tier.NOTIFY: ("⚙️", "about to be sent"),
+        Tier.DELAY: ("⏳", "leaves by itself"),
+        Tier.APPROVAL: ("🟠", "waits for you"),
+    }
+)
+RULES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "SPENDING_LIMIT": "One payment",
+        "CUMULATIVE_LIMIT": "All together",
+        "WHITELIST": "Recipients",
+        "TIME_RESTRICTION": "Hours",
+        "RATE_LIMIT": "Number of payments",
     }
 )
 FACTORS: Final[Mapping[Factor, str]] = MappingProxyType(
@@ -151,6 +179,7 @@ KILL_MEANS: Final = (
 REVOKE_NONE: Final = "No live sessions."
 REVOKE_OFFER: Final = "End this session?"
 REVOKE_MORE: Final = "There are {more} more. Revoke these first, or use the host: waiaas session"
+BALANCE_UNKNOWN: Final = "Balance unknown: the node does not answer"
 PENDING_NONE: Final = "✨ Nothing is waiting."
 LIMITS_NONE: Final = "No rules yet: every payment is denied. On the host: waiaas policy"
 SESSIONS_NONE: Final = "No live sessions. On the host: waiaas session create"

@@ -6,9 +6,10 @@ Agent and on-chain text stands last, quoted, on one line and escaped; addresses 
 import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Final
 
-from aiogram.utils.formatting import Bold, Code, Text, TextLink
+from aiogram.utils.formatting import BlockQuote, Bold, Code, Text, TextLink
 
 from bot import texts
 from wallet.domain.money import format_units
@@ -19,31 +20,29 @@ from wallet.domain.tiers import Tier
 from wallet.domain.transactions import Status, Transaction
 from wallet.domain.wallets import WalletStatus
 from wallet.notifications.messages import say
-from wallet.operations.queries import LimitLine, StatusView
+from wallet.operations.queries import LimitLine, StatusView, WalletLine
 from wallet.ports.owner_channel import CardView
 
 QUOTE_CHARACTERS: Final = 100
 FACT_CHARACTERS: Final = 200
 
 LISTED: Final = 20
+NO_COINS: Final[Mapping[str, tuple[str, int]]] = MappingProxyType({})
+ANSWER_DAY_MS: Final = 86_400_000  # an approval is never asked for longer than this
 
 
 def card(view: CardView) -> Text:
     """The one message of a transaction, as the transaction is now."""
     row = view.transaction
+    amount = f"{format_units(row.amount, view.decimals)} {view.symbol}"
     lines: list[Any] = [
         Bold(_head(view)),
         "",
-        Bold(f"{format_units(row.amount, view.decimals)} {view.symbol}"),
-        Text("from ", Bold(clean(view.wallet.name)), f" · {row.network}"),
+        Text(Bold(amount), " from ", Bold(clean(view.wallet.name)), f" · {row.network}"),
         Text("to ", Code(row.to)),
         "",
-        *_why(row),
-        *_when(row),
-        *_proof(view),
-        *_chain(view),
-        Text("Fingerprint ", Code(fingerprint(row.digest)), f" · audit {view.audit_head}"),
-        Text("Id ", Code(row.id)),
+        *_asked(view),
+        BlockQuote(joined(_details(view))),
         *_said(row),
     ]
     return joined(lines)
@@ -58,55 +57,76 @@ def _head(view: CardView) -> str:
     return texts.HEADS[row.status]
 
 
-def _why(row: Transaction) -> list[Any]:
-    rule = f" (rule {row.rule_id[:8]})" if row.rule_id else ""
-    words = f"You approved it by {row.consent_factor.lower()}" if row.consent_factor else None
-    return [f"{row.tier}: {words or texts.TIERS[row.tier]}{rule}"]
+def _asked(view: CardView) -> list[Any]:
+    """Why the payment is where it is, and what the owner can do about it."""
+    row = view.transaction
+    if row.status in (Status.FAILED, Status.CANCELLED, Status.EXPIRED):
+        return [texts.NOT_PAID] if row.hash is None else []
+    if row.consent_factor is not None:
+        return [texts.CONSENTS.get(row.consent_factor, texts.CONSENT)]
+    if row.status is not Status.QUEUED:
+        return [texts.TIERS[row.tier]]
+    if row.tier is Tier.DELAY:
+        return [*_deadline(row), texts.HELD]
+    return _question(view)
 
 
-def _when(row: Transaction) -> list[Any]:
-    lines = [f"Asked {moment(row.created_at)}"]
-    match row.status:
-        case Status.QUEUED if row.tier is Tier.DELAY and row.due_at is not None:
-            wait = span(row.due_at - row.created_at)
-            lines.append(f"Released {moment(row.due_at)} ({wait} after it was asked)")
-        case Status.QUEUED if row.consent_at is None and row.expires_at is not None:
-            lines.append(f"Answer by {moment(row.expires_at)}")
-        case Status.QUEUED if row.consent_at is None and row.approval_seconds is not None:
-            lines.append(f"Answer within {span(row.approval_seconds * 1000)}")
-        case _ if row.executed_at is not None:
-            lines.append(f"On chain {moment(row.executed_at)}")
-        case _ if row.submitted_at is not None:
-            lines.append(f"Sent {moment(row.submitted_at)}")
-        case _:
-            pass
-    return lines
-
-
-def _proof(view: CardView) -> list[Any]:
+def _question(view: CardView) -> list[Any]:
     """How this approval can be given, while it is asked for."""
-    if not view.buttons or view.transaction.tier is not Tier.APPROVAL:
-        return []
+    if not view.buttons:
+        return [texts.LAPSED]
     if view.stage != "CARD":
-        return ["", Bold(texts.STAGES[view.stage])]
-    if view.factor is None:
-        return []
-    lines: list[Any] = ["", texts.FACTORS[view.factor]]
+        return [Bold(texts.STAGES[view.stage])]
+    lines = _deadline(view.transaction)
+    if view.factor is not None:
+        lines.append(texts.FACTORS[view.factor])
     if view.factor is Factor.HOST:
         lines.append(Code(f"waiaas approve {view.transaction.id}"))
     return lines
 
 
-def _chain(view: CardView) -> list[Any]:
+def _deadline(row: Transaction) -> list[Any]:
+    """Until when the owner can answer: the end of a delay, or of an approval's time."""
+    if row.tier is Tier.DELAY and row.due_at is not None:
+        wait = span(row.due_at - row.created_at)
+        return [f"Leaves at {moment(row.due_at)}, {wait} after it was asked."]
+    if row.approval_seconds is not None and not _is_running(row):
+        return [f"Answer within {span(row.approval_seconds * 1000)}."]
+    return [] if row.expires_at is None else [f"Answer by {moment(row.expires_at)}."]
+
+
+def _is_running(row: Transaction) -> bool:
+    """Whether the time to answer has begun: until the card is delivered the day of the request counts."""
+    return row.expires_at is not None and row.expires_at - row.created_at < ANSWER_DAY_MS
+
+
+def _details(view: CardView) -> list[Any]:
+    """What a careful owner compares and keeps."""
     row = view.transaction
     paid = row.fee is not None
     fee = format_units(row.fee if row.fee is not None else row.fee_ceiling, view.fee_decimals)
-    lines: list[Any] = ["", f"{'Fee' if paid else 'Fee at most'} {fee} {view.fee_symbol}"]
+    lines: list[Any] = [
+        f"{'Fee' if paid else 'Fee at most'} {fee} {view.fee_symbol} · {_happened(row)}"
+    ]
     if row.hash:
         lines.append(Text("Hash ", Code(row.hash)))
     if view.explorer:
         lines.append(TextLink("View in explorer", url=view.explorer))
-    return lines
+    proof = f" · {row.tier} · audit {view.audit_head}"
+    return [
+        *lines,
+        Text("Fingerprint ", Code(fingerprint(row.digest)), proof),
+        Text("Id ", Code(row.id)),
+    ]
+
+
+def _happened(row: Transaction) -> str:
+    """The last thing that happened, and when."""
+    if row.executed_at is not None:
+        return f"on chain {moment(row.executed_at)}"
+    if row.submitted_at is not None:
+        return f"sent {moment(row.submitted_at)}"
+    return f"asked {moment(row.created_at)}"
 
 
 def _said(row: Transaction) -> list[Any]:
@@ -116,7 +136,7 @@ def _said(row: Transaction) -> list[Any]:
         lines.append(Text("Reason: ", Code(quote(row.error_message))))
     if row.memo:
         lines.append(Text("Memo from the agent: ", Code(quote(row.memo))))
-    return ["", *lines] if lines else []
+    return lines
 
 
 def alert(kind: str, payload: Mapping[str, str]) -> Text:
@@ -132,26 +152,34 @@ def _fact(name: str, value: str) -> str:
 
 
 def status(view: StatusView, bot: Mapping[str, Any], coins: Mapping[str, tuple[str, int]]) -> Text:
-    lines: list[Any] = [Bold(_state_line(view)), ""]
+    lines: list[Any] = [Bold(_state_line(view))]
     for line in view.wallets:
-        symbol, decimals = coins.get(line.wallet.network, ("", 0))
-        amount = format_units(line.balance.amount, decimals) if line.balance else "balance unknown"
-        suspended = " · suspended" if line.wallet.status is WalletStatus.SUSPENDED else ""
-        shown = f"{amount} {symbol}" if line.balance else amount
-        lines.append(Text(Bold(shown), f" · {clean(line.wallet.name)}{suspended}"))
-        lines.append(Text(f"{line.wallet.network} ", Code(line.wallet.address)))
+        lines += ["", *_wallet(line, coins)]
     errors = bot.get("consecutive_errors", 0)
-    trouble = f" · {errors} failed polls in a row" if errors else ""
-    frozen = " · approving here is frozen" if bot.get("frozen") else ""
+    trouble = f", {errors} failed polls in a row" if errors else ""
+    frozen = ", approving here is frozen" if bot.get("frozen") else ""
     lines += [
         "",
         f"Waiting for you or the clock: {view.waiting}",
-        f"On their way: {view.open}",
+        f"On their way to the chain: {view.open - view.waiting}",
         f"Live sessions: {view.sessions}",
-        f"Telegram: {str(bot.get('state', '')).lower()}{trouble}{frozen}",
-        f"Audit {view.audit_head} · version {view.version}",
+        BlockQuote(
+            f"Telegram {str(bot.get('state', '')).lower()}{trouble}{frozen}"
+            f" · audit {view.audit_head} · version {view.version}"
+        ),
     ]
     return joined(lines)
+
+
+def _wallet(line: WalletLine, coins: Mapping[str, tuple[str, int]]) -> list[Any]:
+    symbol, decimals = coins.get(line.wallet.network, ("", 0))
+    amount = f"{rounded(line.balance.amount, decimals)} {symbol}" if line.balance else None
+    suspended = " · suspended" if line.wallet.status is WalletStatus.SUSPENDED else ""
+    return [
+        Text(Bold(clean(line.wallet.name)), f" · {line.wallet.network}{suspended}"),
+        Text(Bold(amount or texts.BALANCE_UNKNOWN)),
+        Code(line.wallet.address),
+    ]
 
 
 def _state_line(view: StatusView) -> str:
@@ -170,54 +198,77 @@ def pending(rows: Sequence[Transaction], coins: Mapping[str, tuple[str, int]]) -
         return Text(texts.PENDING_NONE)
     lines: list[Any] = [Bold(f"Waiting: {len(rows)}")]
     for row in rows[:LISTED]:
-        symbol, decimals = coins.get(row.network, ("", 0))
-        mark = "🟠" if row.tier is Tier.APPROVAL else "⏳"
-        lines += [
-            "",
-            Text(
-                f"{mark} ",
-                Bold(f"{format_units(row.amount, decimals)} {symbol}"),
-                f" · {row.tier}",
-            ),
-            Text("to ", Code(row.to)),
-            *_when(row)[1:],
-        ]
+        lines += ["", *_waiting(row, coins)]
     if len(rows) > LISTED:
         lines += ["", f"and {len(rows) - LISTED} more"]
     return joined(lines)
 
 
+def _waiting(row: Transaction, coins: Mapping[str, tuple[str, int]]) -> list[Any]:
+    symbol, decimals = coins.get(row.network, ("", 0))
+    mark, what = texts.WAITING[row.tier]
+    amount = f"{format_units(row.amount, decimals)} {symbol}"
+    lines: list[Any] = [Text(f"{mark} ", Bold(amount), f" · {what}"), Text("to ", Code(row.to))]
+    return lines if row.consent_at else [*lines, *_deadline(row)]
+
+
 def limits(lines: Sequence[LimitLine]) -> Text:
+    """Each wallet's rules under its name."""
     if not lines:
         return Text(texts.LIMITS_NONE)
     shown: list[Any] = []
+    wallet = None
     for line in lines[:LISTED]:
-        shown += ["", Bold(clean(f"{line.rule_type} · {line.wallet}"))]
-        shown.append(clean(f"{line.asset} {line.text}".strip()))
-        if line.used is not None and line.limit is not None:
-            shown.append(f"Used {line.used} of {line.limit} {clean(line.asset)}")
+        if line.wallet != wallet:
+            shown += ["", Bold(clean(line.wallet))]
+        wallet = line.wallet
+        shown += _rule(line)
     if len(lines) > LISTED:
         shown += ["", f"and {len(lines) - LISTED} more"]
     return joined(shown[1:])
 
 
-def sessions(rows: Sequence[Session], now: int) -> Text:
+def _rule(line: LimitLine) -> list[Any]:
+    name = texts.RULES.get(line.rule_type, line.rule_type)
+    if line.used is None or line.limit is None:
+        asset = f"in {line.asset}: " if line.asset else ""
+        return [clean(f"{name}: {asset}{line.text}")]
+    return [clean(f"{name}: used {brief(line.used)} of {line.limit} {line.asset} {line.text}")]
+
+
+def sessions(
+    rows: Sequence[Session], now: int, coins: Mapping[str, tuple[str, int]] = NO_COINS
+) -> Text:
     if not rows:
         return Text(texts.SESSIONS_NONE)
     lines: list[Any] = [Bold(f"Live sessions: {len(rows)}")]
     for row in rows[:LISTED]:
-        lines += ["", *session_lines(row, now)]
+        lines += ["", *session_lines(row, now, coins)]
+    if len(rows) > LISTED:
+        lines += ["", f"and {len(rows) - LISTED} more"]
     return joined(lines)
 
 
-def session_lines(row: Session, now: int) -> list[Any]:
-    claimed = "in use" if row.claimed_at else "not claimed yet"
+def session_lines(
+    row: Session, now: int, coins: Mapping[str, tuple[str, int]] = NO_COINS
+) -> list[Any]:
+    """The name, what was and may be spent, and until when."""
+    since = f"in use since {moment(row.claimed_at)}" if row.claimed_at else "not claimed yet"
     return [
-        Text(Bold(clean(row.name)), f" · {claimed}"),
-        f"{row.transactions} of {row.limits.max_transactions} payments",
-        f"Ends {moment(row.expires_at)} (in {span(row.expires_at - now)})",
-        Text("Id ", Code(row.id)),
+        Bold(clean(row.name)),
+        *(_spent(row, key, coins) for key in row.limits.amounts),
+        f"{row.transactions} of {row.limits.max_transactions} payments asked for",
+        since[0].upper() + since[1:],
+        f"Ends {moment(row.expires_at)}, in {span(row.expires_at - now)}",
     ]
+
+
+def _spent(row: Session, key: str, coins: Mapping[str, tuple[str, int]]) -> str:
+    """One asset of a session's limit; an asset that is no network's own coin is named by its key."""
+    network, _, asset = key.partition("/")
+    symbol, decimals = coins.get(network, ("", 0)) if asset == "native" else ("", 0)
+    spent, limit = dict(row.spent).get(key, 0), row.limits.amounts[key]
+    return f"Spent {rounded(spent, decimals)} of {format_units(limit, decimals)} {symbol or key}"
 
 
 def is_live(row: Session, now: int) -> bool:
@@ -261,6 +312,20 @@ def _escaped(character: str) -> str:
         if category[0] == "C" or category in ("Zl", "Zp")
         else character
     )
+
+
+def rounded(units: int, decimals: int) -> str:
+    """An amount for reading, cut after six places; what a payment moves is always shown whole."""
+    return brief(format_units(units, decimals))
+
+
+def brief(amount: str) -> str:
+    """A decimal text cut after six places; less than that is said, not shown as nothing."""
+    whole, _, fraction = amount.partition(".")
+    kept = fraction[:6].rstrip("0")
+    if whole == "0" and fraction and not kept:
+        return "less than 0.000001"
+    return f"{whole}.{kept}" if kept else whole
 
 
 def fingerprint(digest: str) -> str:

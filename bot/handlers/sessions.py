@@ -21,7 +21,7 @@ async def _live(desk: Desk) -> list[Session]:
 
 
 async def sessions(message: Message, desk: Desk) -> None:
-    await reply(message, views.sessions(await _live(desk), desk.clock.now()))
+    await reply(message, views.sessions(await _live(desk), desk.clock.now(), desk.networks))
 
 
 async def revoke(message: Message, desk: Desk) -> None:
@@ -30,7 +30,7 @@ async def revoke(message: Message, desk: Desk) -> None:
         await reply(message, texts.REVOKE_NONE)
     for row in live[:OFFERED]:
         buttons = await desk.console.offer_revoke(message.chat.id, row.id)
-        lines = views.session_lines(row, desk.clock.now())
+        lines = views.session_lines(row, desk.clock.now(), desk.networks)
         shown = views.joined([Bold(texts.REVOKE_OFFER), "", *lines])
         sent = await reply(message, shown, keyboards.keyboard([[button] for button in buttons]))
         await desk.console.bind(buttons, sent.message_id, sent.text or "")
