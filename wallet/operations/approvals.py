@@ -1,5 +1,7 @@
 """Approvals: the owner's yes, bound to what was shown, proved by the factor its amount needs."""
 
+import asyncio
+
 from wallet.domain.facts import Fact
 from wallet.domain.owner import Factor, Owner, factor_needed
 from wallet.domain.rules import DAY_MS
@@ -50,6 +52,7 @@ class Approvals:
         self._executor = executor
         self._checkpoints = checkpoints
         self._execute_within_ms = execute_within_ms
+        self._one_at_a_time = asyncio.Lock()
 
     async def factor_needed(self, transaction_id: str) -> Factor:
         """The weakest factor that may approve this payment now."""
@@ -94,6 +97,10 @@ class Approvals:
 
     async def check_code(self, code: str) -> int:
         """The time step of a right code. Wrong ones are counted: 5 free, then doubling waits, frozen at 20."""
+        async with self._one_at_a_time:  # guesses at once get no more tries than one after another
+            return await self._checked(code)
+
+    async def _checked(self, code: str) -> int:
         now = self._clock.now()
         count, locked_until = await self._store.read(
             lambda unit: unit.authority.counter(CODE_COUNTER)
