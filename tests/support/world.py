@@ -24,9 +24,8 @@ from wallet.domain.sessions import Session
 from wallet.domain.transactions import Attempt, Transaction
 from wallet.domain.wallets import Wallet
 from wallet.operations.setup import Birth, give_birth
-from wallet.operations.transactions import SendBody
+from wallet.operations.transactions import SendBody, Sent
 from wallet.persistence.database import Database
-from wallet.pipeline.admission import Admitted
 from wallet.safety.gate import Gate
 from wallet.safety.keyring import Keyring
 from wallet.settings import Settings, load
@@ -147,7 +146,7 @@ class World:
         self.clock.advance(seconds)
         await self.tick()
 
-    async def ask(self, amount: int = INSTANT, to: str = PAYEE, **more: Any) -> Admitted:
+    async def ask(self, amount: int = INSTANT, to: str = PAYEE, **more: Any) -> Sent:
         """A payment request of ``session``; what it starts is not waited for."""
         key = more.pop("key", None)
         session, wallet = more.pop("session", self.session), more.pop("wallet", self.wallet)

@@ -83,7 +83,10 @@ class Admission:
         self._gate.require_normal()
         canonical = ask.intent.canonical()
         hashed = request_hash(canonical)
-        self._denials.raise_remembered(ask.session.id, hashed)
+        remembered = self._denials.remembered(ask.session.id, hashed)
+        if remembered is not None and not await self._is_known(ask):
+            self._denials.count_unwritten(ask.session.id)
+            raise remembered
 
         async def body(unit: Unit) -> Admitted | RefusedError:
             replay = await _replay(unit, ask, hashed)
@@ -98,6 +101,14 @@ class Admission:
         if not answer.replayed:
             self._checkpoints.reached(ADMITTED)
         return answer
+
+    async def _is_known(self, ask: Ask) -> bool:
+        """Whether the request repeats a stored one, which is answered whatever was denied since."""
+        key = ask.key
+        if key is None:
+            return False
+        known = await self._store.read(lambda unit: unit.transactions.by_key(ask.wallet.id, key))
+        return known is not None
 
     async def _decide(
         self, unit: Unit, ask: Ask, canonical: str, hashed: str
@@ -125,6 +136,8 @@ class Admission:
     ) -> None:
         if not self._denials.may_write(ask.session.id):
             return
+        if refusal.code is Code.POLICY_ERROR:
+            await _alarm_broken_rule(unit, refusal, now)
         await unit.audit.append(
             Fact.TX_DENIED,
             actor=f"session:{ask.session.id}",
@@ -214,6 +227,12 @@ async def judge(
         reservations=held,
     )
     return policy.judge(intent, fee_ceiling, context), policy
+
+
+async def _alarm_broken_rule(unit: Unit, refusal: RefusedError, now: int) -> None:
+    rule, version = str(refusal.details["ruleId"]), str(refusal.details["policyVersion"])
+    about = {"ruleId": rule, "rule": str(refusal.details["rule"]), "reason": refusal.message}
+    await unit.console.alert(f"POLICY_ERROR:{rule}:{version}", "POLICY_ERROR", about, now)
 
 
 async def _replay(unit: Unit, ask: Ask, hashed: str) -> Transaction | None:

@@ -36,18 +36,21 @@ class Denials:
         self._minutes: dict[str, _Minute] = {}
         self._summed: dict[str, int] = {}
 
-    def raise_remembered(self, session_id: str, request_hash: str) -> None:
-        """Raise the same refusal again where the session is over its share of written denials."""
+    def remembered(self, session_id: str, request_hash: str) -> RefusedError | None:
+        """The refusal of a moment ago, where the session is over its share of written denials."""
         minute = self._minutes.get(session_id)
         if minute is None or minute.seen < WRITTEN_PER_MINUTE:
-            return
+            return None
         until, refusal = minute.answers.get(request_hash, (0, None))
         if refusal is None or self._clock.now() >= until:
-            return
-        minute.unwritten += 1
-        raise RefusedError(
+            return None
+        return RefusedError(
             refusal.code, refusal.message, details=refusal.details, hint=refusal.hint
         )
+
+    def count_unwritten(self, session_id: str) -> None:
+        """One more denial was answered from memory; it is summed up later."""
+        self._minute(session_id).unwritten += 1
 
     def may_write(self, session_id: str) -> bool:
         """Whether one more denial of the session gets its own audit row; counts it."""
