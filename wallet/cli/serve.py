@@ -15,7 +15,7 @@ import typer
 
 from wallet.cli import owner, passwords, render
 from wallet.cli.options import AsJson, DataDir, PasswordFile
-from wallet.errors import Code, ConflictError, InputError
+from wallet.errors import Code, ConflictError, InputError, WalletError
 from wallet.settings import Secret, environment
 
 STOP_SECONDS: Final = 35.0
@@ -119,7 +119,19 @@ def _run(main: Coroutine[Any, Any, int]) -> int:
         import uvloop  # noqa: PLC0415
 
         run = uvloop.run
-    return run(main)
+    try:
+        return run(main)
+    except BaseExceptionGroup as group:
+        raise _expected(group) or group from None
+
+
+def _expected(group: BaseExceptionGroup[BaseException]) -> WalletError | None:
+    """The one expected failure that a task group wrapped; None when there was a bug as well."""
+    first: BaseException = group
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    only_expected = group.split(WalletError)[1] is None
+    return first if only_expected and isinstance(first, WalletError) else None
 
 
 def _end_with_stdin() -> None:

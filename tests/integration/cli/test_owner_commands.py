@@ -1,0 +1,230 @@
+"""The owner's and the agent's commands against a real daemon in a sandbox."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.support.waiaas_sandbox import RunningSandbox, running_sandbox, waiaas
+
+pytestmark = pytest.mark.xdist_group("cli_sandbox")
+
+ETH_SHOP = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+SOL_SHOP = "92VcKcwPfw7vWtiDAW4bGgHKPFn4mybkJRoHKrmNQbYZ"
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[RunningSandbox]:
+    with running_sandbox("--delay-seconds", "60") as running:
+        yield running
+
+
+def _becomes(look: Callable[[], str], wanted: str, seconds: float = 20) -> None:
+    until = time.monotonic() + seconds
+    while (found := look()) != wanted:
+        assert time.monotonic() < until, found
+        time.sleep(0.1)
+
+
+def _ask(sandbox: RunningSandbox, amount: str) -> str:
+    done = sandbox.agent(0, "send", "--to", ETH_SHOP, "--amount", amount, "--json")
+    assert done.returncode == 0, done.stderr
+    return str(json.loads(done.stdout)["id"])
+
+
+def _status(sandbox: RunningSandbox, transaction: str) -> str:
+    items = sandbox.json("transactions", "--limit", "100")["items"]
+    return next(str(one["status"]) for one in items if one["id"] == transaction)
+
+
+def test_status_tells_that_everything_is_ready(sandbox: RunningSandbox) -> None:
+    found = sandbox.json("status")
+
+    assert found["running"] is True
+    assert found["ready"] is True
+    assert found["state"]["state"] == "NORMAL"
+    assert found["owner"]["name"] == "Sandbox Owner"
+    assert set(found["owner"]["bands"]) == {"evm-local/native", "solana-localnet/native"}
+
+
+@pytest.mark.parametrize(("number", "shop", "asset"), [(0, ETH_SHOP, "ETH"), (1, SOL_SHOP, "SOL")])
+def test_an_agent_pays_from_the_command_line(
+    sandbox: RunningSandbox, number: int, shop: str, asset: str
+) -> None:
+    arguments = ("--to", shop, "--amount", "0.05", "--asset", asset, "--wait", "30")
+
+    done = sandbox.agent(number, "send", *arguments)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("CONFIRMED")
+    assert f"0.05 {asset}" in done.stdout
+
+
+def test_a_key_never_pays_twice(sandbox: RunningSandbox) -> None:
+    arguments = ("--to", ETH_SHOP, "--amount", "0.01", "--key", "order-17", "--json")
+
+    first = sandbox.agent(0, "send", *arguments)
+    second = sandbox.agent(0, "send", *arguments)
+
+    assert json.loads(first.stdout)["id"] == json.loads(second.stdout)["id"]
+
+
+def test_an_asset_the_wallet_does_not_hold_is_refused_before_sending(
+    sandbox: RunningSandbox,
+) -> None:
+    done = sandbox.agent(0, "send", "--to", ETH_SHOP, "--amount", "1", "--asset", "SOL")
+
+    assert done.returncode == 1
+    assert "has ETH, not SOL" in done.stderr
+
+
+def test_a_refusal_names_its_rule_on_stderr_and_in_json(sandbox: RunningSandbox) -> None:
+    arguments = ("send", "--to", ETH_SHOP, "--amount", "1001")
+
+    said = sandbox.agent(0, *arguments)
+    told = sandbox.agent(0, *arguments, "--json")
+
+    assert said.returncode == told.returncode == 1
+    assert said.stderr.startswith("SESSION_LIMIT_EXCEEDED")
+    assert json.loads(told.stdout)["code"] == "SESSION_LIMIT_EXCEEDED"
+    assert "Traceback" not in said.stderr + told.stderr
+
+
+def test_the_owner_approves_on_the_host_with_the_master_password(sandbox: RunningSandbox) -> None:
+    asked = _ask(sandbox, "8")
+
+    without = waiaas("approve", asked[-12:], "--yes", *sandbox.where)
+    done = waiaas("approve", asked[-12:], "--yes", *sandbox.where, *sandbox.password)
+
+    assert without.returncode == 1
+    assert "MASTER_PASSWORD_REQUIRED" in without.stderr
+    assert done.returncode == 0, done.stderr
+    _becomes(lambda: _status(sandbox, asked), "CONFIRMED")
+
+
+def test_the_owner_rejects_and_cancels_with_the_socket_alone(sandbox: RunningSandbox) -> None:
+    asked, delayed = _ask(sandbox, "7"), _ask(sandbox, "2")
+
+    sandbox.json("reject", asked, "--reason", "no")
+    sandbox.json("cancel", delayed)
+
+    assert _status(sandbox, asked) == "CANCELLED"
+    assert _status(sandbox, delayed) == "CANCELLED"
+
+
+def test_a_wrong_password_is_exit_code_4(sandbox: RunningSandbox) -> None:
+    done = waiaas(
+        "session",
+        "create",
+        "ETH wallet",
+        "--limit",
+        "1",
+        *sandbox.where,
+        WAIAAS_MASTER_PASSWORD="not the password",
+    )
+
+    assert done.returncode == 4
+    assert "INVALID_MASTER_PASSWORD" in done.stderr
+
+
+def test_a_wallet_is_made_shown_and_says_that_it_cannot_pay(sandbox: RunningSandbox) -> None:
+    made = sandbox.json(
+        "wallet",
+        "create",
+        "--network",
+        "evm-local",
+        "--name",
+        "till",
+        "--preset",
+        "careful",
+        *sandbox.password,
+    )
+
+    shown = waiaas("wallet", "show", "till", *sandbox.where)
+
+    assert made["address"] in shown.stdout
+    assert "0 ETH" in shown.stdout
+    assert "may not pay a fee" in shown.stdout
+    names = [one["name"] for one in sandbox.json("wallet", "list")["items"]]
+    assert names == ["ETH wallet", "SOL wallet", "till"]
+
+
+def test_a_session_is_granted_claimed_once_and_ended(sandbox: RunningSandbox) -> None:
+    made = sandbox.json(
+        "session", "create", "ETH wallet", "--limit", "0.5", "--name", "shop", *sandbox.password
+    )
+    url = {"WAIAAS_BASE_URL": sandbox.ready["agent_url"]}
+
+    claimed = waiaas("session", "claim", made["claimCode"], **url)
+
+    assert claimed.stdout.startswith("wai_sess_")
+    assert made["limits"] == {"evm-local/native": "500000000000000000"}
+    ended = sandbox.json("session", "revoke", made["id"])
+    assert ended["status"] == "REVOKED"
+    used = waiaas(
+        "send",
+        "--to",
+        ETH_SHOP,
+        "--amount",
+        "0.01",
+        **url,
+        WAIAAS_SESSION_TOKEN=claimed.stdout.strip(),
+    )
+    assert "SESSION_REVOKED" in used.stderr
+
+
+def test_a_rule_is_set_listed_and_removed(sandbox: RunningSandbox) -> None:
+    rules = json.dumps({"max_tx_per_hour": 500, "max_tx_per_day": 5000, "over": "each_wallet"})
+
+    made = sandbox.json(
+        "policy", "set", "RATE_LIMIT", rules, "--wallet", "SOL wallet", *sandbox.password
+    )
+
+    listed = waiaas("policy", "list", *sandbox.where).stdout
+    assert f"RATE_LIMIT on SOL wallet  ({made['id']})" in listed
+    assert "instant_max 0.1 ETH" in listed
+    sandbox.json("policy", "remove", made["id"], *sandbox.password)
+    left = [one["id"] for one in sandbox.json("policy", "list")["items"]]
+    assert made["id"] not in left
+
+
+def test_a_rule_that_is_not_valid_says_where(sandbox: RunningSandbox) -> None:
+    done = waiaas("policy", "set", "RATE_LIMIT", "{}", *sandbox.where, *sandbox.password)
+
+    assert done.returncode == 1
+    assert "POLICY_INVALID" in done.stderr
+    assert "max_tx_per_hour" in done.stderr
+
+
+def test_doctor_finds_nothing_broken(sandbox: RunningSandbox) -> None:
+    found = sandbox.json("doctor")
+
+    assert found["healthy"] is True
+    checks = {one["check"] for one in found["findings"] if one["status"] == "OK"}
+    assert {"keystore", "permissions", "settings", "bot", "daemon"} <= checks
+
+
+def test_commands_for_production_refuse_a_sandbox_directory(sandbox: RunningSandbox) -> None:
+    done = waiaas("start", *sandbox.where, *sandbox.password)
+
+    assert done.returncode == 1
+    assert "DATA_DIRECTORY_KIND" in done.stderr
+
+
+def test_kill_stops_and_recover_starts_again_after_its_wait(sandbox: RunningSandbox) -> None:
+    waiting = _ask(sandbox, "9")
+
+    report = sandbox.json("kill", "--reason", "trying it")
+
+    assert report["transactionsCancelled"] == 1
+    assert _status(sandbox, waiting) == "CANCELLED"
+    refused = sandbox.agent(0, "send", "--to", ETH_SHOP, "--amount", "0.01")
+    assert "SYSTEM_LOCKED" in refused.stderr
+    begun = sandbox.json("recover", *sandbox.password)
+    assert begun["state"] == "RECOVERING"
+    sandbox.json("recover", "--cancel")
+    sandbox.json("recover", *sandbox.password)
+    _becomes(lambda: str(sandbox.json("status")["state"]["state"]), "NORMAL")
+    ended = sandbox.agent(0, "send", "--to", ETH_SHOP, "--amount", "0.01")
+    assert "SESSION_REVOKED" in ended.stderr
