@@ -120,7 +120,9 @@ class _Daemon:
             group.create_task(_serve(owner, owner_listener, self._stopping))
             where = f"http://{daemon.host}:{port}"
             group.create_task(self._behind_the_doors(where, owner_path))
-        return EXIT_OK if self._failure is None else _exit_code(self._failure)
+        if self._failure is not None:
+            raise self._failure
+        return EXIT_OK
 
     async def _behind_the_doors(self, agent_url: str, owner_path: Path) -> None:
         try:
@@ -128,7 +130,6 @@ class _Daemon:
                 await self._run_parts(stack, agent_url, owner_path)
         except WalletError as error:
             self._failure = error
-            log.error("not_started", code=error.code.value, message=error.message, hint=error.hint)  # noqa: TRY400
         finally:
             self._ready = False
             self._stopping.set()
@@ -154,7 +155,11 @@ class _Daemon:
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         app = self._app = compose(self._ground(database, vault, tasks))
         database.told = app.outbox.wake
-        await self._open(app)
+        try:
+            await self._open(app)
+        except WalletError as error:  # not through the group, which would wrap it
+            self._failure = error
+            return
         loop = self._start_loops(tasks, app)
         stack.callback(loop.stop)
         self._ready = True

@@ -1,0 +1,173 @@
+"""A production-kind installation: init, a locked start, pairing, and approvals that need a code."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlparse
+
+import httpx
+import pyotp
+import pytest
+
+from tests.support.production import Installation, installation
+from tests.support.sandbox import Agent, until
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Iterator[Installation]:
+    with installation(tmp_path) as made:
+        yield made
+
+
+def enrol(installed: Installation) -> pyotp.TOTP:
+    """Scan the QR code on the host's terminal and confirm with the first code."""
+    uri = installed.says("factor", "totp")["uri"]
+    totp = pyotp.TOTP(parse_qs(urlparse(uri).query)["secret"][0])
+    installed.says("factor", "totp", "--code", totp.now())
+    return totp
+
+
+def large_payment(agent: Agent) -> dict[str, object]:
+    row = agent.asks("7")
+    assert (row["tier"], row["status"]) == ("APPROVAL", "QUEUED")
+    return row
+
+
+def ready(installed: Installation) -> Agent:
+    installed.starts()
+    installed.pairs()
+    wallet = installed.says(
+        "wallet", "create", "--name", "main", "--network", "evm-local", "--preset", "normal"
+    )
+    return installed.new_agent(wallet)
+
+
+def fresh(totp: pyotp.TOTP, used: set[str]) -> str:
+    """A code that was not used before; a step lasts 30 seconds and the next one counts already."""
+    for offset in (0, 30):
+        code = totp.at(int(time.time()) + offset)
+        if code not in used:
+            used.add(code)
+            return code
+    raise AssertionError("both codes were used")
+
+
+def test_an_approval_by_code_works_and_a_wrong_or_used_code_does_not(
+    installed: Installation,
+) -> None:
+    agent = ready(installed)
+    totp = enrol(installed)
+    used = {totp.now()}
+
+    first = large_payment(agent)
+    installed.owner.presses(installed.owner.finds("7 ETH", button="Approve"), "Approve")
+    wrong = "000000" if totp.now() != "000000" else "111111"
+    said = installed.owner.says(wrong)
+    until(
+        lambda: all(m["message_id"] != said["message_id"] for m in installed.owner.messages()),
+        "the owner's code message is deleted",
+    )
+    assert agent.sees(str(first["id"]))["status"] == "QUEUED"
+
+    used_code = next(iter(used))
+    installed.owner.says(used_code)  # the step that the enrolment spent
+    installed.owner.says(fresh(totp, used))
+    agent.waits_for(str(first["id"]), "CONFIRMED")
+
+    second = large_payment(agent)
+    card = installed.owner.finds("7 ETH", button="Approve")
+    installed.owner.presses(card, "Approve")
+    for code in sorted(used):
+        installed.owner.says(code)
+    until(
+        lambda: not any(m["text"] in used for m in installed.owner.messages()),
+        "the codes are deleted",
+    )
+    assert agent.sees(str(second["id"]))["status"] == "QUEUED"
+    assert agent.chain.payments_to(str(second["toAddress"])) == []
+
+
+def test_pairing_by_anyone_who_does_not_know_the_code_fails(installed: Installation) -> None:
+    installed.starts()
+    code = installed.says("pair", "--no-wait")["code"]
+    installed.stranger.says("/start AAAAAAAAAA")
+    for guess in range(5):
+        installed.stranger.says(f"/start {guess:010d}")
+
+    until(
+        lambda: installed.says("pair", "--status", proved=False)["state"] == "VOID",
+        "five wrong codes void it",
+    )
+    installed.owner.says(f"/start {code}")
+    refused = installed.host.request("POST", "/v1/pairing/confirm", json={})
+    assert refused.status_code == httpx.codes.FORBIDDEN
+    assert installed.host.status()["owner"] is None
+
+
+def test_a_start_without_a_password_runs_locked_until_unlock(installed: Installation) -> None:
+    agent = ready(installed)
+    installed.stops()
+
+    installed.starts("--locked", proved=False)
+    agent.url = installed.facts["agent_url"]
+    assert installed.host.status()["locked"] is True
+    row = agent.asks("0.01")
+    assert agent.sees(row["id"])["status"] == "PENDING"
+    wrong = installed.data_dir.parent / "wrong"
+    wrong.write_text("not the password")
+    wrong.chmod(0o600)
+    installed.runs("unlock", "--password-file", str(wrong), proved=False, code=4)
+    installed.says("unlock")
+
+    agent.waits_for(row["id"], "CONFIRMED")
+
+
+def test_a_wrong_master_password_ends_with_exit_code_4(installed: Installation) -> None:
+    wrong = installed.data_dir.parent / "wrong"
+    wrong.write_text("certainly not the password")
+    wrong.chmod(0o600)
+
+    done = installed.runs(
+        "start", "--port", "0", "--password-file", str(wrong), proved=False, code=4
+    )
+
+    assert "certainly not" not in done.stdout + done.stderr
+
+
+def test_a_second_daemon_on_the_directory_ends_with_exit_code_2(installed: Installation) -> None:
+    installed.starts()
+    installed.runs("start", "--port", "0", code=2)
+    assert installed.host.status()["locked"] is False
+
+
+def test_a_corrupt_keystore_is_named_and_left_alone(installed: Installation) -> None:
+    installed.starts()
+    installed.says("wallet", "create", "--name", "main", "--network", "evm-local")
+    installed.stops()
+    victim = next((installed.data_dir / "keystore" / "wallets").iterdir())
+    broken = victim.read_bytes().replace(b'"', b"'", 1)
+    victim.write_bytes(broken)
+
+    done = installed.runs("start", "--port", "0", code=1)
+
+    assert victim.name in done.stdout + done.stderr
+    assert victim.read_bytes() == broken
+
+
+def test_a_typo_in_the_configuration_is_named_with_the_nearest_key(
+    installed: Installation,
+) -> None:
+    config = installed.data_dir / "config.toml"
+    config.write_text(config.read_text() + "\n[sesion]\nttl_seconds = 5\n")
+
+    done = installed.runs("start", "--port", "0", code=1)
+
+    assert "sesion" in done.stdout + done.stderr
+    assert "session" in done.stdout + done.stderr
+
+
+def test_a_sandbox_directory_and_a_production_one_are_not_mixed_up(
+    installed: Installation,
+) -> None:
+    mixed = installed.runs("sandbox", "--no-demo", "--port", "0", proved=False, code=1)
+    assert "DATA_DIRECTORY_KIND" in mixed.stderr
