@@ -24,8 +24,9 @@ from wallet.domain.sessions import Session
 from wallet.domain.transactions import Attempt, Transaction
 from wallet.domain.wallets import Wallet
 from wallet.operations.setup import Birth, give_birth
-from wallet.operations.transactions import SendBody, Sent
+from wallet.operations.transactions import SendBody
 from wallet.persistence.database import Database
+from wallet.pipeline.admission import Admitted
 from wallet.safety.gate import Gate
 from wallet.safety.keyring import Keyring
 from wallet.settings import Settings, load
@@ -146,12 +147,12 @@ class World:
         self.clock.advance(seconds)
         await self.tick()
 
-    async def ask(self, amount: int = INSTANT, to: str = PAYEE, **more: Any) -> Sent:
+    async def ask(self, amount: int = INSTANT, to: str = PAYEE, **more: Any) -> Admitted:
         """A payment request of ``session``; what it starts is not waited for."""
         key = more.pop("key", None)
         session, wallet = more.pop("session", self.session), more.pop("wallet", self.wallet)
         send = self.app.operations.transactions.send
-        return await send(session, wallet, SendBody(to, amount, **more), key)
+        return cast(Admitted, await send(session, wallet, SendBody(to, amount, **more), key))
 
     async def pay(self, amount: int = INSTANT, to: str = PAYEE, **more: Any) -> Transaction:
         """A payment request, carried as far as it goes without another block."""

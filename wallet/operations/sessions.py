@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +23,7 @@ from wallet.errors import (
     ConflictError,
     NotFoundError,
     RefusedError,
+    UnavailableError,
     bad_field,
 )
 from wallet.operations.transactions import UNSIGNED, cancel_rows
@@ -230,7 +232,10 @@ class Sessions:
             raise invalid_token()
 
     async def _forget_previous(self, session_id: str) -> None:
-        await self._store.run(lambda unit: unit.sessions.forget_previous_token(session_id))
+        with suppress(
+            UnavailableError
+        ):  # the next request tries again, and the minute passes anyway
+            await self._store.run(lambda unit: unit.sessions.forget_previous_token(session_id))
 
     def _require_renewable(self, session: Session, now: int) -> None:
         if session.renewals >= session.limits.max_renewals:
@@ -260,8 +265,9 @@ class Sessions:
         )
 
     async def _end(self, unit: Unit, session: Session, actor: str, reason: str, now: int) -> None:
-        if not await unit.sessions.revoke(session.id, now, reason):
-            return
+        ended = await unit.sessions.revoke(session.id, now, reason)
+        if not ended and session.was_revoked:
+            return  # one that expired may still have payments that wait: they end now
         rows = await unit.transactions.of_session(session.id, *UNSIGNED)
         cause = Cause(actor, now, Code.SESSION_REVOKED, "Its session was ended.")
         await cancel_rows(unit, rows, cause)

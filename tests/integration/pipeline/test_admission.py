@@ -264,7 +264,7 @@ async def test_a_rule_that_breaks_denies_is_audited_and_alarms(world: World) -> 
     known = world.database._sources.rules._known
     for rule_id, (stored, applied) in list(known.items()):
         if stored[1] == "WHITELIST":
-            known[rule_id] = stored, replace(applied, rule=Broken())  # type: ignore[arg-type]
+            known[rule_id] = stored, replace(applied, rule=Broken())
     assert await code_of(world.ask()) is Code.POLICY_ERROR
     assert Fact.TX_DENIED in await world.facts()
     assert "POLICY_ERROR" in await world.alerts()

@@ -1,6 +1,7 @@
 """Execution and settlement of payments on a chain that does what the test says."""
 
 import asyncio
+import sqlite3
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from wallet.domain.safety import StopState
 from wallet.domain.tiers import Tier
 from wallet.domain.transactions import Purpose, Status
 from wallet.domain.wallets import WalletStatus
-from wallet.errors import Code
+from wallet.errors import Code, UnavailableError
 from wallet.ports.chain import SendOutcome
 from wallet.ports.world import EXECUTING
 
@@ -413,8 +414,6 @@ async def test_a_row_altered_in_the_database_is_cancelled_and_not_signed(
 
 
 def columns(world: World) -> list[Any]:
-    import sqlite3
-
     connection = sqlite3.connect(world.settings.database.path)
     try:
         return connection.execute("PRAGMA table_info(transactions)").fetchall()
@@ -507,12 +506,10 @@ async def test_a_busy_disk_neither_parks_a_payment_nor_ends_the_process(world: W
 
 
 def refuse_writes(world: World, why: str) -> None:
-    from wallet.errors import UnavailableError
-
     async def run(_: Any) -> Any:
         raise UnavailableError(Code.STORAGE_FULL, why)
 
-    world.database.run = run  # type: ignore[method-assign]
+    world.database.run = run  # type: ignore[assignment,method-assign]
 
 
 def allow_writes(world: World) -> None:
