@@ -22,6 +22,7 @@ LABELS: Final[Mapping[Action, str]] = MappingProxyType(
         Action.CONFIRM_KILL: "Confirm: stop everything",
         Action.DISMISS: "Dismiss",
         Action.CANCEL_RECOVERY: "Cancel recovery",
+        Action.CANCEL_RESET: "Cancel reset",
     }
 )
 STYLES: Final[Mapping[Action, str]] = MappingProxyType(
@@ -33,6 +34,7 @@ STYLES: Final[Mapping[Action, str]] = MappingProxyType(
         Action.REVOKE_SESSION: "danger",
         Action.CONFIRM_KILL: "danger",
         Action.CANCEL_RECOVERY: "danger",
+        Action.CANCEL_RESET: "danger",
     }
 )
 COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
@@ -69,8 +71,8 @@ HEAD_APPROVAL: Final[Mapping[str, str]] = MappingProxyType(
 )
 TIERS: Final[Mapping[Tier, str]] = MappingProxyType(
     {
-        Tier.INSTANT: "Small enough to leave at once.",
-        Tier.NOTIFY: "Within your limits: it leaves at once, and you are told.",
+        Tier.INSTANT: "A small payment: no approval was needed.",
+        Tier.NOTIFY: "Within your limits: no approval was needed.",
         Tier.DELAY: "Nobody cancelled it before its time was over.",
         Tier.APPROVAL: "It leaves only with your approval.",
     }
@@ -137,6 +139,7 @@ ANSWERS: Final[Mapping[AnswerKind, str]] = MappingProxyType(
             "{transactions}. Already signed: {exposure}."
         ),
         AnswerKind.RECOVERY_CANCELLED: "Recovery cancelled. Everything stays stopped.",
+        AnswerKind.RESET_CANCELLED: "Reset cancelled. Your authenticator app stays.",
         AnswerKind.DISMISSED: "Dismissed.",
         AnswerKind.WRONG_CODE: "Wrong code. Tries left: {left}.",
         AnswerKind.NOT_WAITING: (
@@ -149,6 +152,7 @@ RESULTS: Final[Mapping[AnswerKind, str]] = MappingProxyType(
         AnswerKind.REVOKED: "✅ Session ended",
         AnswerKind.STOPPED: "🛑 Everything is stopped",
         AnswerKind.RECOVERY_CANCELLED: "🛑 Recovery cancelled",
+        AnswerKind.RESET_CANCELLED: "Reset cancelled",
     }
 )
 SEVERITIES: Final[Mapping[Severity, str]] = MappingProxyType(

@@ -37,7 +37,6 @@ def card(view: CardView) -> Text:
     amount = f"{format_units(row.amount, view.decimals)} {view.symbol}"
     lines: list[Any] = [
         Bold(_head(view)),
-        "",
         Text(Bold(amount), " from ", Bold(clean(view.wallet.name)), f" · {row.network}"),
         Text("to ", Code(row.to)),
         "",
@@ -77,15 +76,14 @@ def _question(view: CardView) -> list[Any]:
         return [texts.LAPSED]
     if view.stage != "CARD":
         return [Bold(texts.STAGES[view.stage])]
-    lines = _deadline(view.transaction)
-    if view.factor is not None:
-        lines.append(texts.FACTORS[view.factor])
+    how = [] if view.factor is None else [texts.FACTORS[view.factor]]
+    lines: list[Any] = [" ".join([*_deadline(view.transaction), *how])]
     if view.factor is Factor.HOST:
         lines.append(Code(f"waiaas approve {view.transaction.id}"))
     return lines
 
 
-def _deadline(row: Transaction) -> list[Any]:
+def _deadline(row: Transaction) -> list[str]:
     """Until when the owner can answer: the end of a delay, or of an approval's time."""
     if row.tier is Tier.DELAY and row.due_at is not None:
         wait = span(row.due_at - row.created_at)
@@ -231,8 +229,8 @@ def limits(lines: Sequence[LimitLine]) -> Text:
 def _rule(line: LimitLine) -> list[Any]:
     name = texts.RULES.get(line.rule_type, line.rule_type)
     if line.used is None or line.limit is None:
-        asset = f"in {line.asset}: " if line.asset else ""
-        return [clean(f"{name}: {asset}{line.text}")]
+        asset = f" in {line.asset}" if line.asset else ""
+        return [clean(f"{name}{asset}: {line.text}")]
     return [clean(f"{name}: used {brief(line.used)} of {line.limit} {line.asset} {line.text}")]
 
 
