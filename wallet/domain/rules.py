@@ -209,7 +209,7 @@ class TimeRestriction:
         )
 
     def allows(self, at: int) -> bool:
-        local = datetime.fromtimestamp(at / 1000, UTC).astimezone(ZoneInfo(self.timezone))
+        local = self._local(at)
         if local.isoweekday() % 7 not in self.days:
             return False
         if self.start_hour == self.end_hour % 24:
@@ -218,8 +218,12 @@ class TimeRestriction:
             return self.start_hour <= local.hour < self.end_hour
         return local.hour >= self.start_hour or local.hour < self.end_hour
 
+    def _local(self, at: int) -> datetime:
+        return datetime.fromtimestamp(at // 1000, UTC).astimezone(ZoneInfo(self.timezone))
+
     def _opens_at(self, now: int) -> int | None:
-        first = now - now % HOUR_MS + HOUR_MS
+        local = self._local(now)  # whose full hours may lie half an hour off those of UTC
+        first = now - now % 1000 - (local.minute * 60 + local.second) * 1000 + HOUR_MS
         return next(
             (at for at in range(first, first + 8 * DAY_MS, HOUR_MS) if self.allows(at)), None
         )
