@@ -57,7 +57,7 @@ def take(page: Page, *, dark: bool, path: Path) -> None:
     expect(page.locator("#down.away")).to_have_count(1)
     page.screenshot(path=path, animations="disabled")
     fewer = [shutil.which("pngquant") or "pngquant", "--force", "--speed", "1", "--output"]
-    subprocess.run([*fewer, str(path), "256", str(path)], check=True)  # noqa: S603
+    subprocess.run([*fewer, str(path), "256", str(path)], check=True)
 
 
 def main() -> None:
