@@ -25,6 +25,7 @@ from wallet.domain.wallets import Wallet
 from wallet.notifications.outbox import Outbox
 from wallet.operations.approvals import Approvals
 from wallet.operations.console import Console
+from wallet.operations.factor_reset import FactorReset
 from wallet.operations.inbox import Inbox
 from wallet.operations.owner import OwnerDesk
 from wallet.operations.queries import Queries, Sources
@@ -274,7 +275,8 @@ async def _furnish(
     )
     safety = Safety(
         database, clock, gate=gate, keyring=keyring, vault=cast(KeyVault, vault),
-        halt_file=folder / "HALT", waits=Waits(5, 5), resumed=lambda: None,
+        halt_file=folder / "HALT", waits=Waits(5, 5),
+        check_code=approvals.check_code, resumed=lambda: None,
     )  # fmt: skip
     outbox = Outbox(
         database, clock, ids, channel,
@@ -283,7 +285,10 @@ async def _furnish(
     owner_desk = OwnerDesk(database, clock, ids, cast(Any, vault))
     sources = Sources(lambda: vault.locked, dict, dict, now, "0.1.0")
     queries = Queries(database, clock, cast(Any, Balances()), sources)
-    console = Console(database, clock, ids, transactions, approvals, sessions, safety, outbox.wake)
+    reset = FactorReset(database, clock, cast(KeyVault, vault), 5)
+    console = Console(
+        database, clock, ids, transactions, approvals, sessions, safety, reset, outbox.wake
+    )
     return ConsoleWorld(
         database, clock, ids, vault, executor, transactions, approvals, sessions, safety, console,
         Inbox(database, clock, outbox.wake), outbox, owner_desk, queries, owner, wallet, session,

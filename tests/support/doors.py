@@ -14,6 +14,7 @@ from tests.support.operations import (
     FakePassword,
     FakePolicies,
     FakeQueries,
+    FakeReset,
     FakeSafety,
     FakeSessions,
     FakeTransactions,
@@ -75,7 +76,8 @@ class FakeDaemon:
         self.transactions = FakeTransactions()
         self.approvals = FakeApprovals(self.transactions)
         self.sessions, self.wallets, self.policies = FakeSessions(), FakeWallets(), FakePolicies()
-        self.owner, self.safety, self.queries = FakeOwner(), FakeSafety(), FakeQueries()
+        self.owner, self.reset = FakeOwner(), FakeReset()
+        self.safety, self.queries = FakeSafety(), FakeQueries()
         self.password, self.unlocking = FakePassword(), FakeUnlocking()
         self.shutdowns = 0
         self.agent = agent_app(self.door(HOSTS))
@@ -102,6 +104,7 @@ class FakeDaemon:
             wallets=self.wallets,
             policies=self.policies,
             owner=self.owner,
+            reset=self.reset,
             safety=self.safety,
             queries=self.queries,
             password=self.password,

@@ -284,6 +284,15 @@ class FakeOwner(_Scripted):
         self.met("confirm_totp", code)
 
 
+class FakeReset(_Scripted):
+    async def start(self, actor: str) -> int:
+        self.met("start", actor)
+        return NOW + 86_400_000
+
+    async def cancel(self, actor: str, *, from_chat: bool) -> None:
+        self.met("cancel", actor, from_chat)
+
+
 class FakeSafety(_Scripted):
     ACTIVATED = SystemState(StopState.ACTIVATED, 2, "why", "host", NOW)
 

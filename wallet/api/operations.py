@@ -115,6 +115,11 @@ class OwnerDesk(Protocol):
     async def confirm_totp(self, code: str) -> None: ...
 
 
+class FactorReset(Protocol):
+    async def start(self, actor: str) -> int: ...
+    async def cancel(self, actor: str, *, from_chat: bool) -> None: ...
+
+
 class StopReport(Protocol):
     @property
     def sessions_revoked(self) -> int: ...
@@ -205,6 +210,7 @@ class Operations:
     wallets: Wallets
     policies: Policies
     owner: OwnerDesk
+    reset: FactorReset
     safety: Safety
     queries: Queries
     password: MasterPassword

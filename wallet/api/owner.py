@@ -88,6 +88,8 @@ def owner_rows(door: Door) -> Sequence[Row]:
             "Stop everything", wire.HaltView, wire.Reason),
         Row("POST", "/v1/recover/cancel", safety.cancel_recovery, socket,
             "Stay stopped", wire.StopView),
+        Row("POST", "/v1/factor/reset/cancel", pairing.cancel_reset, socket,
+            "Keep the authenticator app", wire.Done),
         # changing
         Row("POST", "/v1/wallets", wallets.owner_create, password,
             "Make a wallet", WalletView, CreateWallet, status=201),
@@ -101,6 +103,8 @@ def owner_rows(door: Door) -> Sequence[Row]:
             "Accept who sent the code", wire.OwnerView, wire.ConfirmPairing),
         Row("POST", "/v1/factor/totp", pairing.enrol_totp, factor,
             "Begin to enrol an authenticator app", wire.TotpUri, status=201),
+        Row("POST", "/v1/factor/reset", pairing.start_reset, password,
+            "Begin to replace a lost authenticator app", wire.ResetView, status=201),
         Row("POST", "/v1/factor/totp/confirm", pairing.confirm_totp, password,
             "Prove that the app works", wire.Done, wire.ConfirmTotp),
         Row("POST", "/v1/shutdown", safety.shutdown, password,

@@ -15,6 +15,7 @@ from wallet.wire.owner import (
     OwnerView,
     PairingCode,
     PairingView,
+    ResetView,
     SetBands,
     TotpUri,
 )
@@ -57,6 +58,16 @@ async def enrol_totp(call: Call) -> Answer:
 async def confirm_totp(call: Call) -> Answer:
     body = await call.body(ConfirmTotp)
     await call.operations.owner.confirm_totp(body.code)
+    return Answer(Done())
+
+
+async def start_reset(call: Call) -> Answer:
+    """The way out for an owner who lost the app; usable after the wait."""
+    return Answer(ResetView(ready_at=await call.operations.reset.start(ACTOR) // 1000), 201)
+
+
+async def cancel_reset(call: Call) -> Answer:
+    await call.operations.reset.cancel(ACTOR, from_chat=False)
     return Answer(Done())
 
 

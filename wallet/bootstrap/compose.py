@@ -14,6 +14,7 @@ from wallet.errors import WalletError
 from wallet.notifications.outbox import Outbox
 from wallet.operations.approvals import Approvals
 from wallet.operations.console import Console
+from wallet.operations.factor_reset import FactorReset
 from wallet.operations.inbox import Inbox
 from wallet.operations.owner import OwnerDesk
 from wallet.operations.password import MasterPassword
@@ -268,8 +269,11 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         except WalletError:
             return None
 
+    reset = FactorReset(store, clock, ground.vault, settings.safety.recovery_wait_tap_seconds)
     outbox = Outbox(store, clock, ids, None, networks=networks, factor_of=factor_of)
-    console = Console(store, clock, ids, transactions, approvals, sessions, safety, outbox.wake)
+    console = Console(
+        store, clock, ids, transactions, approvals, sessions, safety, reset, outbox.wake
+    )
     password = MasterPassword(
         store,
         clock,
@@ -295,6 +299,7 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         wallets=wallets,
         policies=policies,
         owner=owner,
+        reset=reset,
         safety=safety,
         queries=queries,
         password=password,

@@ -20,4 +20,8 @@ PasswordFile = Annotated[
 Totp = Annotated[
     str | None, typer.Option("--code", help="The six digits of your authenticator app.")
 ]
+CurrentCode = Annotated[
+    str | None,
+    typer.Option("--current-code", help="A code of the authenticator app that is enrolled now."),
+]
 Reason = Annotated[str | None, typer.Option("--reason", help="Why; it is kept in the audit.")]

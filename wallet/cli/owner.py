@@ -2,14 +2,17 @@
 
 import fcntl
 import json
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
+
+import typer
 
 from wallet.cli import passwords
 from wallet.cli.http import Call, Json, over_socket
 from wallet.domain.chains import Network
-from wallet.errors import Code, NotFoundError, UnavailableError, bad_field
+from wallet.errors import Code, NotFoundError, UnavailableError, WalletError, bad_field
 from wallet.settings import Settings, data_dir_of, environment, load
 
 CHOICES_FILE: Final = "choices.json"
@@ -35,6 +38,7 @@ class OwnerDoor:
         self.running = running(data_dir)
         self._password_file = password_file
         self._password: str | None = None
+        self.current_code: str | None = None  # proves what changes the owner's proofs
 
     def get(self, path: str, **query: Any) -> Json:
         return self._call(Call("GET", path, query=query))
@@ -48,7 +52,16 @@ class OwnerDoor:
         if self._password is None:
             self._password = passwords.master_password(self._password_file).reveal()
         headers = {"X-Master-Password": self._password}
-        return self._call(Call(method, path, _with_body(method, body), headers=headers))
+        if self.current_code is not None:
+            headers["X-TOTP-Code"] = self.current_code
+        call = Call(method, path, _with_body(method, body), headers=headers)
+        try:
+            return self._call(call)
+        except WalletError as error:
+            if error.code is not Code.FACTOR_REQUIRED or not sys.stdin.isatty():
+                raise
+        code = typer.prompt("Code of your authenticator app").strip()
+        return self._call(replace(call, headers={**headers, "X-TOTP-Code": code}))
 
     def _call(self, call: Call) -> Json:
         return over_socket(self.running.owner_socket, call)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from wallet.cli import owner, render
-from wallet.cli.options import AsJson, DataDir, PasswordFile
+from wallet.cli.options import AsJson, CurrentCode, DataDir, PasswordFile
 from wallet.cli.qr import terminal_qr
 from wallet.domain.money import format_units
 from wallet.errors import Code, ConflictError
@@ -22,12 +22,14 @@ def pair(
     ] = False,
     status: Annotated[bool, typer.Option("--status", help="Only say how it stands.")] = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the code.")] = True,
+    current_code: CurrentCode = None,
     data_dir: DataDir = None,
     password_file: PasswordFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Connect your Telegram account: send the code to the bot, then confirm here who sent it."""
     door = owner.door(data_dir, password_file)
+    door.current_code = current_code
     if status:
         render.show(door.get("/v1/pairing"), as_json=as_json, say=_say_state)
     elif confirm:

@@ -58,6 +58,7 @@ class Action(StrEnum):
     CONFIRM_KILL = "CONFIRM_KILL"
     DISMISS = "DISMISS"
     CANCEL_RECOVERY = "CANCEL_RECOVERY"
+    CANCEL_RESET = "CANCEL_RESET"
 
 
 @dataclass(frozen=True, slots=True)

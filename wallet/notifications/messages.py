@@ -67,6 +67,20 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
                 "Agents need new sessions: waiaas session create",
             ),
         ),
+        "FACTOR_RESET_STARTED": Template(
+            Severity.ALARM,
+            "A new authenticator app can soon be enrolled",
+            (
+                "Somebody with the master password says that the old one is lost.",
+                "From {readyAt} on no code of the old one is asked for.",
+                "If this was not you, press Cancel reset.",
+            ),
+        ),
+        "FACTOR_RESET_CANCELLED": Template(
+            Severity.ALARM,
+            "Reset cancelled",
+            ("The authenticator app stays the one it was.",),
+        ),
         "DAEMON_LOCKED": Template(
             Severity.ALARM,
             "The keystore is locked",

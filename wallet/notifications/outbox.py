@@ -30,7 +30,11 @@ KEPT_RENDERINGS: Final = 3
 ANSWER_DAY_MS: Final = 86_400_000
 LONGEST_WAIT_SECONDS: Final = 1.0  # the safety net under wake()
 UNPAIRED_SECONDS: Final = 2.0
-RECOVERY: Final = "KILL_SWITCH_RECOVERY_STARTED"
+# Alerts that offer to cancel what they announce.
+CANCELS: Final = {
+    "KILL_SWITCH_RECOVERY_STARTED": Action.CANCEL_RECOVERY,
+    "FACTOR_RESET_STARTED": Action.CANCEL_RESET,
+}
 
 _TIER_ORDER: Final = {Tier.APPROVAL: 0, Tier.DELAY: 1, Tier.NOTIFY: 2, Tier.INSTANT: 3}
 _log = logging.getLogger("waiaas.outbox")
@@ -270,7 +274,7 @@ class Outbox:
 
     async def _deliver_alert(self, channel: OwnerChannel, chat_id: int, alert: Alert) -> bool:
         try:
-            if alert.kind == RECOVERY:
+            if alert.kind in CANCELS:
                 await self._offer_cancel(channel, chat_id, alert)
             else:
                 await channel.say(chat_id, alert)
@@ -282,7 +286,7 @@ class Outbox:
         return True
 
     async def _offer_cancel(self, channel: OwnerChannel, chat_id: int, alert: Alert) -> None:
-        handle: Handle = new_handle(self._ids, Action.CANCEL_RECOVERY, "", chat_id)
+        handle: Handle = new_handle(self._ids, CANCELS[alert.kind], "", chat_id)
         await self._store.run(lambda unit: unit.console.add_handle(handle))
         button = Button(handle.action, handle.handle)
         message_id = await channel.offer(chat_id, alert.kind, alert.payload, button)

@@ -17,6 +17,7 @@ from wallet.errors import (
     RefusedError,
     UnavailableError,
 )
+from wallet.operations.factor_reset import reset_is_over
 from wallet.operations.transactions import already_processed
 from wallet.pipeline.executor import Executor
 from wallet.pipeline.moves import redraw
@@ -127,10 +128,14 @@ class Approvals:
         if not await self._vault.totp_enrolled():
             return
         if code is None:
+            now = self._clock.now()
+            if await self._store.read(lambda unit: reset_is_over(unit, now)):
+                return
             raise RefusedError(
                 Code.FACTOR_REQUIRED,
                 "This needs a code of the authenticator app as well.",
                 details={"factor": Factor.CODE.value},
+                hint="The app is lost? On the host: waiaas factor reset.",
             )
         step = await self.check_code(code)
         await self._store.run(lambda unit: _spend_step(unit, step))
@@ -252,7 +257,7 @@ def _locked(left_ms: int, *, frozen: bool) -> LimitedError:
         return LimitedError(
             Code.FACTOR_LOCKED,
             "Codes are frozen after too many wrong ones.",
-            hint="On the host: waiaas factor totp enrols a new generator.",
+            hint="On the host: waiaas factor reset, and after its wait waiaas factor totp.",
         )
     return LimitedError(
         Code.FACTOR_LOCKED,

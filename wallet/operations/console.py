@@ -15,6 +15,7 @@ from wallet.domain.owner import Factor
 from wallet.domain.transactions import Transaction
 from wallet.errors import AuthError, Code, ConflictError, NotFoundError, WalletError
 from wallet.notifications.buttons import new_handle
+from wallet.operations.factor_reset import FactorReset
 from wallet.operations.taps import (
     CARD_ACTIONS,
     PROTECTIVE,
@@ -102,6 +103,7 @@ class Console:
     approvals: Approvals
     sessions: Sessions
     safety: Safety
+    reset: FactorReset
     wake: Callable[[], None]
 
     # ---- taps
@@ -203,6 +205,9 @@ class Console:
                 answer = Answer(AnswerKind.REVOKED, params={"id": handle.subject})
             case Action.CONFIRM_KILL:
                 answer = _stopped(await self.safety.halt("owner in Telegram", ACTOR))
+            case Action.CANCEL_RESET:
+                await self.reset.cancel(ACTOR, from_chat=True)
+                answer = Answer(AnswerKind.RESET_CANCELLED, alert=True)
             case Action.CANCEL_RECOVERY:
                 await self.safety.cancel_recovery(ACTOR, from_chat=True)
                 answer = Answer(AnswerKind.RECOVERY_CANCELLED, alert=True)

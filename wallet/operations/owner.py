@@ -9,6 +9,7 @@ from wallet.domain.owner import CODE_TTL_MS, PAIRING_TRIES, Band, Owner
 from wallet.errors import AuthError, Code, ConflictError, RefusedError, bad_field
 from wallet.operations.approvals import CODE_COUNTER
 from wallet.operations.console import FROZEN
+from wallet.operations.factor_reset import end_reset
 from wallet.operations.sessions import code_hash, new_code
 from wallet.ports.store import Store, Unit
 from wallet.ports.vault import KeyVault
@@ -160,6 +161,7 @@ class OwnerDesk:
         async def body(unit: Unit) -> None:
             await unit.authority.spend_step(step)
             await unit.authority.set_counter(CODE_COUNTER, 0, 0)
+            await end_reset(unit)
             await unit.audit.append(Fact.FACTOR_ENROLLED, actor=actor, at=now)
 
         await self._store.run(body)

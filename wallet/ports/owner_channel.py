@@ -61,6 +61,8 @@ class OwnerChannel(Protocol):
         """Send an alert; returns the message id."""
         ...
 
-    async def offer(self, chat_id: int, kind: str, facts: Mapping[str, str], button: Button) -> int:
+    async def offer(
+        self, chat_id: int, kind: str, facts: Mapping[str, str], button: Button
+    ) -> int:
         """Send a text with one action button and a Dismiss; returns the message id."""
         ...

@@ -139,6 +139,12 @@ class TotpUri(View):
     uri: str
 
 
+class ResetView(View):
+    """From when on a new authenticator app can be enrolled without a code of the old one."""
+
+    ready_at: int
+
+
 class ConfirmTotp(Shape):
     code: TotpCode
 

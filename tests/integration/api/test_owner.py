@@ -69,7 +69,9 @@ async def test_each_route_opens_with_what_the_table_says(
     is_free = needs in (Needs.NOTHING, Needs.SOCKET)
     assert full.status_code == status
     assert bare.status_code == (status if is_free else 401)
-    assert ticket.status_code == (status if is_free or needs in (Needs.PASSWORD, Needs.CURRENT_FACTOR) else 401)
+    assert ticket.status_code == (
+        status if is_free or needs in (Needs.PASSWORD, Needs.CURRENT_FACTOR) else 401
+    )
     assert guess.status_code == (status if is_free else 401)
 
 
@@ -82,6 +84,7 @@ async def test_everything_that_moves_money_or_widens_limits_needs_the_password()
         ("DELETE", "/v1/sessions/{id}"),
         ("POST", "/v1/kill-switch"),
         ("POST", "/v1/recover/cancel"),
+        ("POST", "/v1/factor/reset/cancel"),
     }
 
 
