@@ -81,6 +81,7 @@ def test_two_taps_on_a_card_pay_and_the_card_becomes_the_receipt(
     heads(card, "🟠 Approve this payment?")
     expect(card.locator(".text")).to_contain_text(shown(payee))
     expect(card.locator(".text")).to_contain_text("“Yearly plan”")
+    expect(card.locator(".text")).to_contain_text("Answer within 12 h. Approve takes two taps.")
     assert buttons(card) == ["Approve", "Reject"]
 
     card.get_by_role("button", name="Approve").click()
