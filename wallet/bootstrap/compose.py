@@ -171,7 +171,7 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         outcomes=outcomes,
         spawn=ground.spawn,
     )
-    late.retry = executor.retry_now
+    late.retry = executor.retry_for_money
     admission = Admission(
         store,
         clock,
@@ -202,7 +202,7 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
 
     def resumed() -> None:
         ground.spawn(executor.carry_on())
-        executor.retry_now()
+        executor.retry_all()
 
     safety = Safety(
         store,

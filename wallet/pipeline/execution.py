@@ -30,9 +30,13 @@ SIGNATURE_TRIES = 5  # a Solana payment equal to a stored one is built again wit
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The row could not go on now; it keeps its status and is tried again."""
+    """The row could not go on now; it keeps its status and is tried again.
+
+    ``for_money``: only unsettled payments of the same address stand in its way.
+    """
 
     reason: str
+    for_money: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +141,7 @@ class Execution:
             )
         )
         if built.balance - taken.outstanding < row.amount + built.max_fee:
-            return Waiting("other payments of this address are not settled yet")
+            return Waiting("other payments of this address are not settled yet", for_money=True)
         require_same_payment(chain.inspect(built.payload), row, taken.wallet)
         order = Order(Purpose.PAY, row.amount, 1, taken.wallet.address)
         return await self._signing.sign(chain, built, row, order)

@@ -50,6 +50,7 @@ class Executor:
         self._spawn = spawn
         self._running: set[str] = set()
         self._backoff: dict[str, tuple[float, float]] = {}  # id -> (not before, next back-off)
+        self._for_money: set[str] = set()
         self._failures: dict[str, int] = {}
 
     @property
@@ -70,10 +71,17 @@ class Executor:
         self._running.add(transaction_id)
         self._spawn(self._carry(transaction_id))
 
-    def retry_now(self) -> None:
-        """Something settled, was unlocked or recovered: rows that waited may try at once."""
-        for transaction_id in list(self._backoff):
-            self._backoff[transaction_id] = (0.0, FIRST_BACKOFF_SECONDS)
+    def retry_all(self) -> None:
+        """Keys or a recovery arrived: whatever waited may try at once."""
+        self._retry(list(self._backoff))
+
+    def retry_for_money(self) -> None:
+        """A payment settled: rows that only waited for that may try at once."""
+        self._retry(list(self._for_money))
+
+    def _retry(self, ids: list[str]) -> None:
+        for transaction_id in ids:
+            self._backoff.pop(transaction_id, None)
             self.submit(transaction_id)
 
     async def outcome(self, transaction_id: str, seconds: float) -> Transaction:
@@ -127,7 +135,10 @@ class Executor:
             self._outcomes.notify(transaction_id)
 
     async def _note(self, row: Transaction, outcome: Waiting | Finished) -> None:
+        self._for_money.discard(row.id)
         if isinstance(outcome, Waiting):
+            if outcome.for_money:
+                self._for_money.add(row.id)
             self._wait(row.id, outcome.reason)
             return
         self._backoff.pop(row.id, None)

@@ -254,7 +254,7 @@ async def test_nothing_is_signed_between_the_unlock_and_the_proof(world: World) 
     world.chain.down = False
     unlocking = asyncio.ensure_future(world.app.unlocking.unlock(PASSWORD))
     while not unlocking.done():
-        world.app.executor.retry_now()
+        world.app.executor.retry_all()
         await world.app.executor.carry_on()
         await asyncio.sleep(0)
     assert isinstance(unlocking.exception(), WalletError)
