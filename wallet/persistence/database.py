@@ -12,6 +12,7 @@ from tortoise.exceptions import BaseORMException
 
 from wallet.errors import Code, UnavailableError, WalletError
 from wallet.persistence.audit import AuditKey
+from wallet.persistence.group import GroupWriter
 from wallet.persistence.policies import Parse, ParsedRules
 from wallet.persistence.reader import ReadConnection, SqliteSessionReader, connect_read_only
 from wallet.persistence.schema import migrate
@@ -36,8 +37,7 @@ class Database:
         self._sources = sources
         self._reading = connect_read_only(path)
         self._read_lock = asyncio.Lock()
-        self._units: set[asyncio.Task[object]] = set()
-        self._inside: asyncio.Task[object] | None = None
+        self._writer = GroupWriter(client, sources, self._tell)
         self._reading_inside: asyncio.Task[object] | None = None
         self._closed = False
         # Called after a commit that gave the owner something to see.
@@ -83,16 +83,16 @@ class Database:
             raise
 
     async def run(self, body: Body[T]) -> T:
-        """See the Store port. The unit is a task of its own, so that nobody's cancellation cuts it."""
+        """See the Store port. The writer's task runs the unit, so that nobody's cancellation cuts it."""
         if self._closed:
             raise UnavailableError(Code.SHUTTING_DOWN, "The database is closing.")
-        if self._inside is not None and self._inside is asyncio.current_task():
-            raise RuntimeError("a unit of work inside a unit of work would wait for itself")
-        # Not in the App's group: the group would cancel it. `close` waits for it.
-        unit = asyncio.create_task(self._unit(body))  # noqa: TID251
-        self._units.add(unit)
-        unit.add_done_callback(self._forget)
-        return await asyncio.shield(unit)
+        try:
+            answer: T = await self._writer.submit(body)
+        except (sqlite3.Error, BaseORMException) as error:
+            if (known := storage_error(error)) is not None:
+                raise known from error
+            raise
+        return answer
 
     async def read(self, body: Body[T]) -> T:
         """See the Store port. One snapshot; nothing of it leaves this thread."""
@@ -120,8 +120,7 @@ class Database:
         if self._closed:
             return
         self._closed = True
-        while self._units:
-            await asyncio.wait(self._units)
+        await self._writer.drained()
         async with self._read_lock:
             self._reading.close()
         self.reader.close()
@@ -129,32 +128,13 @@ class Database:
             await self._in_thread("PRAGMA wal_checkpoint(TRUNCATE)")
         await self._client.close()
 
-    async def _unit(self, body: Body[T]) -> T:
-        try:
-            async with self._client.transaction() as db:
-                self._inside = asyncio.current_task()
-                unit = SqlUnit(db, self._sources)
-                try:
-                    result = await body(unit)
-                finally:
-                    self._inside = None
-            if unit.wants_delivery:
-                self.told()
-            return result
-        except (sqlite3.Error, BaseORMException) as error:
-            if (known := storage_error(error)) is not None:
-                raise known from error
-            raise
+    def _tell(self) -> None:
+        self.told()
 
     async def _in_thread(self, sql: str) -> None:
         async with self._client.acquire_connection():
             raw = self._client.raw
             await self._client.in_thread(lambda: raw.execute(sql).fetchall())
-
-    def _forget(self, unit: asyncio.Task[object]) -> None:
-        self._units.discard(unit)
-        if not unit.cancelled():
-            unit.exception()  # its caller may be gone; an unread exception would only make noise
 
 
 def _nobody() -> None:
