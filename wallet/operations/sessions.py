@@ -31,7 +31,7 @@ from wallet.pipeline.moves import Cause
 from wallet.ports.store import SessionReader, Store, Unit
 from wallet.ports.world import Clock, Ids
 from wallet.safety.keyring import Keyring
-from wallet.sessions.tokens import invalid_token, mint, require_shape, token_hash, verify
+from wallet.sessions.tokens import Proofs, invalid_token, mint, require_shape, token_hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,7 @@ class Sessions:
         self._keyring = keyring
         self._defaults = defaults
         self._spawn = spawn
+        self._proofs = Proofs()
 
     def authenticate(self, token: str) -> tuple[Session, Wallet]:
         """The session and wallet a token stands for. Raises INVALID_TOKEN, TOKEN_EXPIRED, SESSION_REVOKED.
@@ -76,7 +77,7 @@ class Sessions:
         if session is None:
             raise invalid_token()
         if self._keyring.is_open:
-            claims = verify(self._keyring.require().jwt, token)
+            claims = self._proofs.claims(self._keyring.require().jwt, token, hashed)
             if claims["sid"] != session.id or claims["wid"] != session.wallet_id:
                 raise invalid_token()
         now = self._clock.now()

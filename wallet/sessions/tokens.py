@@ -1,6 +1,7 @@
 """Session tokens: a public prefix and a JWT. Only the hash of the whole text is ever stored."""
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 import jwt
@@ -9,6 +10,7 @@ from wallet.domain.sessions import TOKEN_PREFIX, Session
 from wallet.errors import AuthError, Code
 
 ISSUER = "waiaas"
+PROOFS_KEPT = 10_000
 _LONGEST = 1024
 _REQUIRED = ["exp", "iat", "iss", "jti", "sid", "wid"]
 
@@ -49,6 +51,27 @@ def verify(key: bytes, token: str) -> dict[str, Any]:
     except jwt.InvalidTokenError as error:
         raise invalid_token() from error
     return claims
+
+
+class Proofs:
+    """Signatures that were checked: text and key decide them for ever, so each is checked once.
+
+    Kept by the token's hash. Everything that can change is on the session row, which is read on every request.
+    """
+
+    def __init__(self) -> None:
+        self._key_hash = b""
+        self._claims: dict[str, Mapping[str, Any]] = {}
+
+    def claims(self, key: bytes, token: str, hashed: str) -> Mapping[str, Any]:
+        """As `verify`; ``hashed`` is the token's hash."""
+        key_hash = hashlib.sha256(key).digest()
+        if key_hash != self._key_hash or len(self._claims) >= PROOFS_KEPT:
+            self._key_hash, self._claims = key_hash, {}
+        found = self._claims.get(hashed)
+        if found is None:
+            found = self._claims[hashed] = verify(key, token)
+        return found
 
 
 def invalid_token() -> AuthError:
