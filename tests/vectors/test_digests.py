@@ -25,7 +25,9 @@ VECTORS = json.loads((Path(__file__).parent / "digests.json").read_text())
 def transfer(request: dict[str, Any]) -> Transfer:
     network, _, kind = request["asset"].partition("/")
     asset = Asset(network, "X", 0, None if kind == "native" else kind)
-    return Transfer(request["walletId"], asset, request["to"], int(request["amount"]), request["memo"])
+    return Transfer(
+        request["walletId"], asset, request["to"], int(request["amount"]), request["memo"]
+    )
 
 
 def bounds(given_bounds: dict[str, Any]) -> Bounds:
@@ -79,7 +81,9 @@ def test_changing_any_bound_changes_the_digest() -> None:
     before = approval_digest("t", hashed, LIMITS)
     for field in fields(Bounds):
         old = getattr(LIMITS, field.name)
-        new = old + 1 if isinstance(old, int) else 1 if field.name == "loss_bound" else "other"
+        new: Any = (
+            old + 1 if isinstance(old, int) else 1 if field.name == "loss_bound" else "other"
+        )
         assert approval_digest("t", hashed, replace(LIMITS, **{field.name: new})) != before
     assert approval_digest("u", hashed, LIMITS) != before
     assert approval_digest("t", request_hash("{}"), LIMITS) != before

@@ -131,7 +131,7 @@ async def test_a_recovery_waits_and_then_everything_works_again(world: World) ->
     assert not world.gate.is_normal
     assert await code_of(world.ask()) is Code.SYSTEM_LOCKED
     await world.passes(1)
-    assert world.gate.is_normal
+    assert world.app.safety.is_normal
     assert not world.halt_file.exists()
     assert await wallet_status(world) is WalletStatus.ACTIVE
     world.session = await world.new_session(world.wallet)

@@ -276,8 +276,7 @@ async def test_a_request_whose_asker_left_is_carried_out_all_the_same(world: Wor
     await asyncio.sleep(0)
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
-    if world.database._units:
-        await asyncio.wait(world.database._units)
+    await world.database.run(lambda unit: unit.policies.version())  # units come one after another
     await world.tick()
     row = await world.ask(key="k")
     if row.replayed:

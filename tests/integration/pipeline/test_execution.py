@@ -482,7 +482,7 @@ async def test_a_row_whose_handling_fails_three_times_is_parked_shown_and_still_
     def broken(*_: object) -> Any:
         raise RuntimeError("a bug")
 
-    real, world.chain.inspect = world.chain.inspect, broken  # type: ignore[method-assign]
+    real, world.chain.inspect = world.chain.inspect, broken  # type: ignore[assignment,method-assign]
     row = await world.pay()
     for _ in range(5):
         await retry(world)

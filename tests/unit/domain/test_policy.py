@@ -94,7 +94,7 @@ def test_no_rule_means_no() -> None:
 
 def test_rules_that_only_object_grant_nothing() -> None:
     everyday = TimeRestriction(0, 24, frozenset(range(7)), "UTC")
-    allowed = [
+    allowed: list[Rule] = [
         Whitelist(frozenset({"payee"}), False, 900),
         window(),
         everyday,

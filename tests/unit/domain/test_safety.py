@@ -1,6 +1,7 @@
 """The proof on the stop state covers every column."""
 
 from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 
@@ -30,11 +31,9 @@ def test_no_other_state_is_trusted_as_normal() -> None:
 @pytest.mark.parametrize("name", [f.name for f in fields(SystemState)])
 def test_changing_any_column_breaks_the_proof(name: str) -> None:
     old = getattr(ROW, name)
-    new = {
-        bool: not old,
-        int: 99,
-        StopState: StopState.RECOVERING,
-    }.get(type(old), "99" if name not in ("activated_at", "recovery_at") else 99)
+    unset: Any = 99 if name in ("activated_at", "recovery_at") else "99"
+    changes: dict[type, Any] = {bool: not old, int: 99, StopState: StopState.RECOVERING}
+    new: Any = changes.get(type(old), unset)
     assert not is_ours(KEY, replace(ROW, **{name: new}))
 
 

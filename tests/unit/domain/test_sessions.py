@@ -4,18 +4,28 @@ from dataclasses import replace
 
 import pytest
 
-from wallet.domain.sessions import EXPIRED, Session, SessionCharge, SessionLimits, require_within_limits
+from wallet.domain.sessions import (
+    EXPIRED,
+    Session,
+    SessionCharge,
+    SessionLimits,
+    require_within_limits,
+)
 from wallet.errors import AuthError, Code, RefusedError
 
 ETH, USD = "n/native", "n/0xUsd"
-SESSION = Session("s", "w", "a", "host", SessionLimits({ETH: 100}, 3, 1), 300, 0, 300_000, 10**9, spent={ETH: 40})
+SESSION = Session(
+    "s", "w", "a", "host", SessionLimits({ETH: 100}, 3, 1), 300, 0, 300_000, 10**9, spent={ETH: 40}
+)
 
 
 def charge(amount: int, fee: int = 5, asset: str = ETH) -> SessionCharge:
     return SessionCharge(asset, amount, ETH, fee)
 
 
-def refusal(session: Session, cost: SessionCharge, reserved: dict[str, int] | None = None) -> RefusedError:
+def refusal(
+    session: Session, cost: SessionCharge, reserved: dict[str, int] | None = None
+) -> RefusedError:
     with pytest.raises(RefusedError) as caught:
         require_within_limits(session, cost, reserved or {})
     assert caught.value.code is Code.SESSION_LIMIT_EXCEEDED

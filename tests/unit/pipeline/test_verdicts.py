@@ -14,7 +14,9 @@ from wallet.ports.chain import Evidence, Sighting
 PAY, FILL = an_attempt("0x1"), an_attempt("0x2", number=2, purpose=Purpose.FILL)
 
 
-def seen(sighting: Sighting, *, deep: bool = False, final: bool = False, of: str = "0x1") -> Evidence:
+def seen(
+    sighting: Sighting, *, deep: bool = False, final: bool = False, of: str = "0x1"
+) -> Evidence:
     return Evidence(of, sighting, deep_enough=deep, final=final, fee=3)
 
 
@@ -80,7 +82,11 @@ def test_a_strange_nonce_is_one_that_none_of_ours_holds_finally() -> None:
 
 
 def test_siblings_at_one_nonce_can_take_only_the_dearest() -> None:
-    attempts = [an_attempt("a", max_cost=5), an_attempt("b", max_cost=9), an_attempt("c", nonce=1, max_cost=2)]
+    attempts = [
+        an_attempt("a", max_cost=5),
+        an_attempt("b", max_cost=9),
+        an_attempt("c", nonce=1, max_cost=2),
+    ]
     assert outstanding(attempts) == 11
     solana = [an_attempt(h, nonce=None, max_cost=5) for h in "ab"]
     assert outstanding(solana) == 10

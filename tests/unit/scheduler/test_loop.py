@@ -31,19 +31,19 @@ class Counter:
         self.runs = 0
         self._news = asyncio.Condition()
 
-    async def __call__(self) -> None:
+    async def count(self) -> None:
         async with self._news:
             self.runs += 1
             self._news.notify_all()
 
     async def at(self, runs: int) -> None:
-        async with asyncio.timeout(10), self._news:
+        async with asyncio.timeout(5), self._news:
             await self._news.wait_for(lambda: self.runs >= runs)
 
 
 async def test_a_job_runs_again_and_again_and_its_beat_is_seen() -> None:
     counter = Counter()
-    async with running(counter) as (_, heartbeat):
+    async with running(counter.count) as (_, heartbeat):
         await counter.at(3)
         assert heartbeat.beats["job0"].outcome == "OK"
         assert heartbeat.beats["job0"].last_run == 42
@@ -60,7 +60,7 @@ async def test_a_slow_run_is_not_doubled() -> None:
         await gate.wait()
         inside -= 1
 
-    async with running(slow, others):
+    async with running(slow, others.count):
         await others.at(10)
         assert most == 1
         gate.set()
@@ -70,7 +70,7 @@ async def test_a_slow_run_is_not_doubled() -> None:
 
 async def test_a_late_job_runs_once_for_all_it_missed() -> None:
     counter = Counter()
-    async with running(counter) as (loop, _):
+    async with running(counter.count) as (loop, _):
         await counter.at(1)
         job = loop._scheduler.get_job("job0")
         loop._scheduler.pause()
@@ -88,7 +88,7 @@ async def test_a_failing_job_is_seen_runs_on_and_recovers() -> None:
         if broken:
             raise RuntimeError("a bug")
 
-    async with running(failing, others) as (_, heartbeat):
+    async with running(failing, others.count) as (_, heartbeat):
         await others.at(5)
         beat = heartbeat.beats["job0"]
         assert (beat.outcome, beat.error) == ("FAILED", "RuntimeError")
@@ -106,20 +106,20 @@ async def test_one_failing_job_stops_no_other() -> None:
     async def failing() -> None:
         raise RuntimeError("a bug")
 
-    async with running(failing, others):
+    async with running(failing, others.count):
         await others.at(5)
 
 
 async def test_a_stopped_loop_runs_nothing_and_stops_twice() -> None:
     counter = Counter()
-    async with running(counter) as (loop, _):
+    async with running(counter.count) as (loop, _):
         await counter.at(1)
         loop.stop()
         loop.stop()
         await asyncio.sleep(0)
         before = counter.runs
         other = Counter()
-        async with running(other):
+        async with running(other.count):
             await other.at(5)
         assert counter.runs == before
 

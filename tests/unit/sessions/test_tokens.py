@@ -12,7 +12,9 @@ from wallet.errors import AuthError, Code
 from wallet.sessions.tokens import ISSUER, mint, require_shape, token_hash, verify
 
 KEY = bytes(range(32))
-SESSION = Session("s1", "w1", "a", "host", SessionLimits({}, 1, 1), 300, 0, 300_000, 10**9, spent={})
+SESSION = Session(
+    "s1", "w1", "a", "host", SessionLimits({}, 1, 1), 300, 0, 300_000, 10**9, spent={}
+)
 CLAIMS = {"iss": ISSUER, "iat": 0, "exp": 300, "jti": "s1:0", "sid": "s1", "wid": "w1"}
 
 
@@ -62,7 +64,9 @@ def test_a_token_of_another_issuer_is_refused() -> None:
     assert refused(signed(CLAIMS | {"iss": "other"}))
 
 
-@pytest.mark.parametrize("token", ["", "x", "Bearer x", "wai_sess", "wai_sess_" + "a" * 1024, "wai_sess_\u00e9"])
+@pytest.mark.parametrize(
+    "token", ["", "x", "Bearer x", "wai_sess", "wai_sess_" + "a" * 1024, "wai_sess_\u00e9"]
+)
 def test_what_cannot_be_a_token_is_refused_unread(token: str) -> None:
     with pytest.raises(AuthError):
         require_shape(token)
