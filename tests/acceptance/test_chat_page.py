@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 from eth_utils.address import to_checksum_address
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Locator,
+    Page,
+    Route,
+    expect,
+    sync_playwright,
+)
 
 from tests.support.browser import ARGUMENTS, chromium_path
 from tests.support.sandbox import CHAINS, ETH, Sandbox, sandbox, until
@@ -116,6 +124,24 @@ def test_back_and_reject_leave_the_money_where_it_is(shared: Sandbox, page: Page
     expect(card.locator(".text")).to_contain_text("Nothing was paid.")
     assert agent.sees(row["id"])["error"] == "OWNER_REJECTED"
     assert agent.chain.payments_to(payee) == []
+
+
+@pytest.mark.xdist_group("shared-sandbox")
+def test_what_arrives_while_the_page_loads_stays(shared: Sandbox, page: Page) -> None:
+    """The list of messages is asked for, then overtaken by a new card, then delivered."""
+    agent, rows = shared.agent("ethereum"), []
+
+    def overtaken(route: Route) -> None:
+        stale = route.fetch()
+        rows.append(agent.asks("0.5", wait=20))
+        shared.owner.finds("Paid", rows[-1]["id"])
+        route.fulfill(response=stale)
+
+    page.route("**/chat/messages?as=owner", overtaken, times=1)
+    with page.expect_response("**/chat/messages?as=owner"):
+        page.reload()
+
+    heads(card_of(page, rows[0]["id"]), "✅ Paid")
 
 
 @pytest.mark.parametrize("chain", CHAINS)
