@@ -78,9 +78,9 @@ def bent() -> Iterator[tuple[str, Table]]:
     """Every table of transactions that is one row away from the real one."""
     for pair, move in TRANSITIONS.items():
         yield f"without {pair}", {p: m for p, m in TRANSITIONS.items() if p != pair}
-        for to in set(Status) - {move.to}:
+        for to in sorted(set(Status) - {move.to}):
             yield f"{pair} to {to}", {**TRANSITIONS, pair: replace(move, to=to)}
-        for settlement in set(Settlement) - {move.settlement}:
+        for settlement in sorted(set(Settlement) - {move.settlement}):
             changed = replace(move, settlement=settlement)
             yield f"{pair} with {settlement}", {**TRANSITIONS, pair: changed}
         yield f"{pair} untold", {**TRANSITIONS, pair: replace(move, fact=Fact.TX_REQUESTED)}
@@ -95,7 +95,7 @@ def bent_stops() -> Iterator[tuple[str, StopTable]]:
     """Every table of the kill switch that is one row away from the real one."""
     for pair, to in STOP_TRANSITIONS.items():
         yield f"without {pair}", {p: s for p, s in STOP_TRANSITIONS.items() if p != pair}
-        for other in set(StopState) - {to}:
+        for other in sorted(set(StopState) - {to}):
             yield f"{pair} to {other}", {**STOP_TRANSITIONS, pair: other}
     for state in StopState:
         for event in StopEvent:
