@@ -207,9 +207,21 @@ def daemon_checks(door: owner.OwnerDoor) -> Iterator[Finding]:
     for check, is_bad, message, fix in _conditions(door, status):
         if is_bad:
             yield warn(check, message, fix)
-    bot = status.get("bot") or {}
-    if str(bot.get("state", "")).upper() in ("CONFLICT", "TOKEN_REFUSED", "UNAUTHORIZED"):
-        yield bad("poller", f"The bot does not poll: {bot.get('state')}.", "End the other poller.")
+    yield from poller_checks(status.get("bot") or {})
+
+
+def poller_checks(bot: dict[str, Any]) -> Iterator[Finding]:
+    """What the bot says of its polling: a refused token, a second poller, a frozen chat."""
+    state, error = bot.get("state"), bot.get("last_error") or bot.get("lastError")
+    if state == "REFUSED":
+        yield bad("poller", f"The bot does not run: {error}.", "Copy the token from @BotFather.")
+    elif state == "RETRYING" and "Conflict" in str(error):
+        fix = "End the other program with this token, or revoke the token."
+        yield bad("poller", "Somebody else polls with the bot's token.", fix)
+    elif state == "RETRYING":
+        yield warn("poller", f"Telegram does not answer the bot: {error}.", "It keeps trying.")
+    if bot.get("frozen"):
+        yield bad("poller", "Approvals by Telegram are frozen.", "Find out why, then: waiaas pair")
 
 
 def _conditions(

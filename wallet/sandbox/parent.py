@@ -60,6 +60,7 @@ class Sandbox:
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     daemon: Child | None = None
     failure: WalletError | None = None
+    is_announced: bool = False
 
     # ---- children
 
@@ -121,6 +122,8 @@ class Sandbox:
 
     def say_restarted(self) -> None:
         assert self.daemon is not None
+        if not self.is_announced:
+            return  # nobody knows the first one yet, and the first line must be the ready one
         if self.options.as_json:
             told = {"daemon_restarted": True, "daemon_pid": self.daemon.pid}
             print(json.dumps(told), flush=True)
@@ -268,6 +271,7 @@ async def _work(sandbox: Sandbox, group: asyncio.TaskGroup) -> None:
 
 
 async def _present(sandbox: Sandbox, running: dict[str, Any], held: list[Held]) -> None:
+    sandbox.is_announced = True
     if sandbox.options.as_json:
         print(json.dumps(sandbox.ready(running, held)), flush=True)
         return

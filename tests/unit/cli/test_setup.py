@@ -122,3 +122,19 @@ def test_a_bot_api_that_is_away_is_no_verdict_on_the_token() -> None:
 
     assert answer.status is None
     assert not answer.is_wrong_token
+
+
+@pytest.mark.parametrize(
+    ("facts", "statuses"),
+    [
+        ({"state": "POLLING", "frozen": False}, []),
+        ({"state": "REFUSED", "last_error": "Unauthorized"}, ["FAIL"]),
+        ({"state": "RETRYING", "last_error": "TelegramConflictError"}, ["FAIL"]),
+        ({"state": "RETRYING", "last_error": "TimeoutError"}, ["WARN"]),
+        ({"state": "POLLING", "frozen": True}, ["FAIL"]),
+    ],
+)
+def test_doctor_knows_what_keeps_the_bot_from_polling(
+    facts: dict[str, object], statuses: list[str]
+) -> None:
+    assert [one.status for one in checks.poller_checks(facts)] == statuses
