@@ -141,6 +141,8 @@ def test_what_arrives_while_the_page_loads_stays(shared: Sandbox, page: Page) ->
     with page.expect_response("**/chat/messages?as=owner"):
         page.reload()
 
+    agent.asks("0.5", memo="after it", wait=20)
+    expect(page.locator(".message").filter(has_text="after it")).to_be_visible(timeout=PATIENCE)
     heads(card_of(page, rows[0]["id"]), "✅ Paid")
 
 
