@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from wallet.cli import checks, owner, render
+from wallet.cli import checks, daemon_checks, owner, render
 from wallet.cli.checks import Finding
 from wallet.cli.options import AsJson, DataDir
 from wallet.errors import WalletError
@@ -41,7 +41,7 @@ def _examine(home: Path, *, offline: bool) -> Iterator[Finding]:
     if not offline:
         yield from checks.bot_checks(home, _bot_api_url(home))
     yield from _daemon(home)
-    yield from checks.neighbours()
+    yield from daemon_checks.neighbours()
 
 
 def _bot_api_url(home: Path) -> str | None:
@@ -57,7 +57,7 @@ def _bot_api_url(home: Path) -> str | None:
 def _daemon(home: Path) -> Iterator[Finding]:
     try:
         door = owner.OwnerDoor(home)
-        yield from checks.daemon_checks(door)
+        yield from daemon_checks.daemon_checks(door)
         report: dict[str, Any] = door.get("/v1/doctor")["report"]
     except WalletError as error:
         yield checks.warn("daemon", error.message, error.hint)

@@ -29,7 +29,10 @@ def totp(
     if code is None:
         made = door.release("POST", "/v1/factor/totp")
         render.show(made, as_json=as_json, say=say_totp)
-        if as_json or not sys.stdin.isatty():
+        if as_json:
+            return
+        if not sys.stdin.isatty():
+            print("Confirm with: waiaas factor totp --code 123456")
             return
         code = typer.prompt("Code of the app")
     found = door.release("POST", "/v1/factor/totp/confirm", {"code": code})
@@ -67,7 +70,6 @@ def say_totp(made: Any) -> None:
     print(terminal_qr(made["uri"]))
     print("Scan this with your authenticator app, or enter:")
     print(made["uri"])
-    print("Confirm with: waiaas factor totp --code 123456")
 
 
 @app.command("bands")

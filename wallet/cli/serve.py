@@ -47,8 +47,7 @@ def start(
     kill_at = _kill_at(kind)
     if exit_with_stdin:
         _end_with_stdin()
-    _log(settings.daemon.log_level)
-    from wallet.bootstrap.daemon import Launch, serve  # noqa: PLC0415 - imports the daemon
+    from wallet.bootstrap.start import Launch, serve  # noqa: PLC0415 - imports the daemon
 
     launch = Launch(
         settings=settings,
@@ -57,6 +56,7 @@ def start(
         kill_at=kill_at,
         plain_import=environment().get("WAIAAS_TELEGRAM_PLAIN_IMPORT") == "1",
         runtime_dir=environment().get("XDG_RUNTIME_DIR"),
+        configure_log=lambda: _log(settings.daemon.log_level),
     )
     raise render.Leave(_run(serve(launch)))
 

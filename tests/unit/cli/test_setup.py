@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from wallet.cli import checks
+from wallet.cli import checks, daemon_checks
 from wallet.cli.bot_api import ask, http_date
 from wallet.cli.qr import terminal_qr
 from wallet.cli.sessions import claim_command
@@ -107,11 +107,11 @@ def test_a_clock_that_is_off_is_found() -> None:
 
 
 def test_an_agent_under_the_same_user_is_warned_about() -> None:
-    found = list(checks.neighbours(lambda path: path.name == "1"))
+    found = list(daemon_checks.neighbours(lambda path: path.name == "1"))
 
     assert [one.status for one in found] == ["WARN"]
     assert "pid 1" in found[0].message
-    assert list(checks.neighbours(lambda _: False)) == []
+    assert list(daemon_checks.neighbours(lambda _: False)) == []
 
 
 def test_a_bot_api_that_is_away_is_no_verdict_on_the_token() -> None:
@@ -137,4 +137,4 @@ def test_a_bot_api_that_is_away_is_no_verdict_on_the_token() -> None:
 def test_doctor_knows_what_keeps_the_bot_from_polling(
     facts: dict[str, object], statuses: list[str]
 ) -> None:
-    assert [one.status for one in checks.poller_checks(facts)] == statuses
+    assert [one.status for one in daemon_checks.poller_checks(facts)] == statuses
