@@ -141,10 +141,14 @@ class Sandbox:
         self.failure = self.failure or error
         self.stopping.set()
 
-    def not_starting(self) -> WalletError:
+    def show_log(self) -> None:
+        """The end of the daemon's log: its directory may be gone in a moment."""
         with suppress(OSError):
-            tail = self.place.log.read_text("utf-8", "replace").splitlines()[-8:]
+            tail = self.place.log.read_text("utf-8", "replace").splitlines()[-12:]
             print("\n".join(tail), file=sys.stderr)
+
+    def not_starting(self) -> WalletError:
+        self.show_log()
         return UnavailableError(Code.INTERNAL_ERROR, "The daemon does not start; see above.")
 
     # ---- the daemon's own word
@@ -247,6 +251,7 @@ async def _guarded(sandbox: Sandbox, work: Awaitable[None]) -> None:
     try:
         await work
     except WalletError as error:
+        sandbox.show_log()
         sandbox.fail(error)
     except (TimeoutError, httpx.HTTPError):
         sandbox.fail(sandbox.not_starting())
