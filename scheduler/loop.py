@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 
 class Loop:
-    """Starts on the running event loop; ``stop`` lets running jobs finish by themselves."""
+    """Starts on the running event loop. ``stop`` may cut a job short: units of work finish all the same."""
 
     def __init__(self, jobs: Sequence[Job], heartbeat: Heartbeat, now: Callable[[], int]) -> None:
         self._heartbeat = heartbeat

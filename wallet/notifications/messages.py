@@ -81,6 +81,19 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
             "Reset cancelled",
             ("The authenticator app stays the one it was.",),
         ),
+        "TX_REORGED": Template(
+            Severity.ALARM,
+            "A confirmed payment left the chain again",
+            (
+                "It counts as spent, and its bytes are sent again until the chain has decided.",
+                "Payment: {transactionId}",
+            ),
+        ),
+        "POLICY_ERROR": Template(
+            Severity.ALARM,
+            "A rule failed, so a payment was denied",
+            ("Look at the rules: waiaas policy list", "Rule: {ruleId}"),
+        ),
         "DAEMON_LOCKED": Template(
             Severity.ALARM,
             "The keystore is locked",
@@ -143,7 +156,6 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
             (
                 "An agent can ask for payments once it used its claim code.",
                 "Wallet: {wallet}.",
-                "Session id: {sessionId}.",
                 "Name: {name}",
             ),
         ),
@@ -155,12 +167,7 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
         "POLICY_CHANGED": Template(
             Severity.NEWS,
             "A rule was changed",
-            (
-                "It was {change}.",
-                "Type: {type}.",
-                "Wallet: {walletId}.",
-                "Rule: {ruleId}.",
-            ),
+            ("{type} of {wallet}.", "See what is in force: /limits"),
         ),
         "PAIRED": Template(
             Severity.NEWS,

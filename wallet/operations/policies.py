@@ -93,18 +93,16 @@ class Policies:
         now = self._clock.now()
 
         async def body(unit: Unit) -> None:
-            if not await unit.policies.remove(rule_id):
+            stored = await unit.policies.stored(None)
+            rule = next((one for one in stored if one["id"] == rule_id), None)
+            if rule is None:
                 raise NotFoundError(Code.POLICY_NOT_FOUND, "There is no such rule.")
+            await unit.policies.remove(rule_id)
             await unit.audit.append(
                 Fact.POLICY_REMOVED, actor=actor, at=now, details={"ruleId": rule_id}
             )
             version = await unit.policies.version()
-            await unit.console.alert(
-                f"POLICY_CHANGED:{version}",
-                "POLICY_CHANGED",
-                {"ruleId": rule_id, "change": "removed"},
-                now,
-            )
+            await _announce(unit, version, f"{rule['type']} (removed)", rule["walletId"], now)
 
         await self._store.run(body)
         self._changed()
@@ -145,12 +143,7 @@ class Policies:
             wallet_id=wallet_id,
             details={"ruleId": stored_id, "type": rule_type, "rules": text},
         )
-        await unit.console.alert(
-            f"POLICY_CHANGED:{version}",
-            "POLICY_CHANGED",
-            {"ruleId": stored_id, "type": rule_type, "walletId": wallet_id or "", "change": "set"},
-            now,
-        )
+        await _announce(unit, version, rule_type, wallet_id, now)
         return stored_id
 
     def _address(self, text: str, wallet: Wallet | None) -> str:
@@ -210,6 +203,17 @@ def preset_rules(preset: Preset, network: Network) -> list[tuple[str, dict[str, 
             },
         ),
     ]
+
+
+async def _announce(
+    unit: Unit, version: int, rule_type: str, wallet_id: str | None, now: int
+) -> None:
+    """Tell the owner, once there is one: what was set before he was paired is in /limits."""
+    if await unit.authority.owner() is None:
+        return
+    wallet = None if wallet_id is None else await unit.wallets.get(wallet_id)
+    about = {"type": rule_type, "wallet": "every wallet" if wallet is None else wallet.name}
+    await unit.console.alert(f"POLICY_CHANGED:{version}", "POLICY_CHANGED", about, now)
 
 
 async def _wallet(unit: Unit, wallet_id: str) -> Wallet:

@@ -8,6 +8,7 @@ from typing import Any
 
 from wallet.domain.facts import Fact
 from wallet.domain.owner import CODE_ALPHABET, CODE_LENGTH, CODE_TTL_MS
+from wallet.domain.safety import StopState
 from wallet.domain.sessions import (
     ABSOLUTE_LIFETIME_SECONDS,
     RENEWED_TOKEN_GRACE_MS,
@@ -121,6 +122,10 @@ class Sessions:
         )
 
         async def body(unit: Unit) -> None:
+            if (await unit.authority.state()).state is not StopState.NORMAL:
+                raise UnavailableError(
+                    Code.SYSTEM_LOCKED, "Stopped: sessions are created after a recovery."
+                )
             wallet = await unit.wallets.get(wallet_id)
             if wallet is None:
                 raise NotFoundError(Code.WALLET_NOT_FOUND, "There is no such wallet.")
@@ -152,7 +157,8 @@ class Sessions:
             if found[2] is not None:
                 await self._claimed_twice(unit, session, now)
                 return None
-            if not await unit.sessions.use_claim(hashed, now) or session.revoked_at is not None:
+            ended = session.revoked_at is not None or now >= session.expires_at
+            if ended or not await unit.sessions.use_claim(hashed, now):
                 return None
             token = mint(key, session, issued_at=now)
             claimed = replace(session, token_hash=token_hash(token), claimed_at=now)

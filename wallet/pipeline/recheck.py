@@ -65,6 +65,10 @@ class Recheck:
         if (await unit.authority.state()).state is not StopState.NORMAL:
             raise UnavailableError(Code.SYSTEM_LOCKED, "The owner stopped this wallet service.")
 
+    async def forbids(self, unit: Unit, row: Transaction, wallet: Wallet) -> bool:
+        """Whether the row would be ended now if it were not signed yet."""
+        return await self._verdict(unit, row, wallet, self._clock.now()) is not None
+
     async def _verdict(
         self, unit: Unit, row: Transaction, wallet: Wallet, now: int
     ) -> tuple[Event, Cause] | None:

@@ -55,7 +55,7 @@ class Repair:
         found = await self._store.read(lambda unit: _load(unit, transaction_id))
         if found is None or self._signing.is_locked:
             return None
-        row, wallet, _ = found
+        _, wallet, _ = found
         async with self._locks.of(wallet.network, wallet.address):
             found = await self._store.read(lambda unit: _load(unit, transaction_id))
             if found is None:
@@ -71,8 +71,9 @@ class Repair:
         self, row: Transaction, wallet: Wallet, attempts: list[Attempt]
     ) -> Attempt | None:
         chain, nonce = self._chains[row.network], attempts[0].nonce
-        in_time = row.execute_by is None or self._clock.now() < row.execute_by
-        built = await self._payment(chain, row, wallet, nonce) if in_time else None
+        # What could not be started any more is not signed anew either; only its nonce is given back.
+        forbidden = await self._store.read(lambda unit: self._recheck.forbids(unit, row, wallet))
+        built = None if forbidden else await self._payment(chain, row, wallet, nonce)
         purpose, value = (Purpose.FILL, 0) if built is None else (Purpose.PAY, row.amount)
         if built is None:
             built = await self._empty(chain, row, wallet, nonce)
