@@ -1,8 +1,5 @@
 """Settings, a store and a vault in; everything the doors call out."""
 
-import asyncio
-import gc
-import sys
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -111,24 +108,6 @@ def build_chains(settings: Settings, clock: Clock) -> dict[str, Chain]:
         else:
             chains[name] = SolanaChain(one.network, one.rpc, clock, one.commitment, timeout)
     return chains
-
-
-async def import_quietly(work: Callable[[], Any]) -> Any:
-    """Run heavy imports in a thread while HTTP already answers.
-
-    The collector would walk every new object again and again, and the importing thread would hold the
-    interpreter for its usual 5 ms at a time; both would be felt as latency.
-    """
-    interval = sys.getswitchinterval()
-    gc.disable()
-    sys.setswitchinterval(0.0005)
-    try:
-        return await asyncio.to_thread(work)
-    finally:
-        sys.setswitchinterval(interval)
-        gc.collect()
-        gc.freeze()
-        gc.enable()
 
 
 def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each named once
