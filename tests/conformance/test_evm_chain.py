@@ -190,7 +190,7 @@ class EvmHarness(Harness):
         return answer["result"]
 
 
-@pytest.fixture(scope="module", params=["eth-tester", "anvil"])
+@pytest.fixture(scope="module", params=["py-evm", "anvil"])
 def node(request: pytest.FixtureRequest) -> Iterator[EvmNode]:
     with evm_node(request.param) as running:
         yield running
@@ -314,7 +314,7 @@ class TestEvmChain(ChainSuite):
         assert (await chain.send(raw)).outcome is SendOutcome.REJECTED
 
 
-@pytest.fixture(scope="module", params=["eth-tester", "anvil"])
+@pytest.fixture(scope="module", params=["py-evm", "anvil"])
 def deep(request: pytest.FixtureRequest) -> Iterator[EvmHarness]:
     """A node whose blocks are final three blocks later."""
     with evm_node(request.param, "--finality-depth", "3") as running:

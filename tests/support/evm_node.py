@@ -41,7 +41,7 @@ class EvmNode:
 
 
 @contextmanager
-def evm_node(engine: str = "eth-tester", *arguments: str) -> Iterator[EvmNode]:
+def evm_node(engine: str = "py-evm", *arguments: str) -> Iterator[EvmNode]:
     """Run a node until the context ends; skips the test when its engine is not installed."""
     command = [sys.executable, "-m", "wallet.sandbox.evm", "--exit-with-stdin", *arguments]
     command += ["--engine", engine]

@@ -173,7 +173,7 @@ class Person:
         """The newest message that holds all texts and, where wanted, a button with that label."""
 
         def look() -> dict[str, Any] | None:
-            for message in reversed(self.messages()):
+            for message in self.messages()[::-1]:
                 labels = [b["text"] for row in message["buttons"] for b in row]
                 fits = all(text in message["text"] for text in texts)
                 if fits and (button is None or any(la.startswith(button) for la in labels)):

@@ -20,8 +20,8 @@ def sandbox(
     demo: Annotated[
         bool, typer.Option("--demo/--no-demo", help="A small agent that pays.")
     ] = True,
-    evm: Annotated[str, typer.Option("--evm", help="eth-tester, or anvil where installed.")] = (
-        "eth-tester"
+    evm: Annotated[str, typer.Option("--evm", help="py-evm, or anvil where installed.")] = (
+        "py-evm"
     ),
     data_dir: Annotated[
         Path | None, typer.Option("--data-dir", help="Empty, or an earlier sandbox's. Kept.")

@@ -43,7 +43,7 @@ class Options:
     port: int = 3100
     delay_seconds: int = 10
     demo: bool = True
-    evm: str = "eth-tester"
+    evm: str = "py-evm"
     data_dir: Path | None = None
     as_json: bool = False
 
@@ -201,8 +201,8 @@ class Sandbox:
 
 def run(options: Options) -> int:
     """The whole life of a sandbox; the exit code. Raises WalletError when it cannot begin."""
-    if options.evm not in ("eth-tester", "anvil"):
-        raise bad_field("--evm", "must be eth-tester or anvil")
+    if options.evm not in ("py-evm", "anvil"):
+        raise bad_field("--evm", "must be py-evm or anvil")
     port = free_port(options.port)
     with place(options.data_dir) as found:
         sandbox = asyncio.run(_life(options, found, port))
@@ -308,8 +308,8 @@ async def _offer_sessions(sandbox: Sandbox, owner: OwnerClient, held: list[Held]
 
 
 def _engine(wanted: str) -> list[str]:
-    if wanted == "eth-tester":
-        return ["--engine", "eth-tester"]
+    if wanted == "py-evm":
+        return ["--engine", "py-evm"]
     binary = environment().get("WAIAAS_ANVIL") or shutil.which("anvil")
     if binary is None:
         raise bad_field("--evm", "anvil is not installed; leave the option out")

@@ -32,7 +32,7 @@ async def write(store: Database, times: int) -> None:
 
     for number in range(times):
         await store.run(partial(body, number=number))
-        print(number, flush=True)  # noqa: T201 - how the parent knows
+        print(number, flush=True)
 
 
 async def nothing(_store: Database, _times: int) -> None:

@@ -10,7 +10,7 @@ from tests.support.evm_client import ETHER, Web3, connect
 from tests.support.evm_node import EvmNode, evm_node
 
 
-@pytest.fixture(scope="module", params=["eth-tester", "anvil"])
+@pytest.fixture(scope="module", params=["py-evm", "anvil"])
 def evm_process(request: pytest.FixtureRequest) -> Iterator[EvmNode]:
     with evm_node(request.param) as running:
         yield running

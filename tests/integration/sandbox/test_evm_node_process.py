@@ -18,7 +18,7 @@ CHAIN_ID = 31337
 GWEI = 10**9
 SECONDS = 10
 
-engines = pytest.mark.parametrize("engine", ["eth-tester", "anvil"])
+engines = pytest.mark.parametrize("engine", ["py-evm", "anvil"])
 
 
 def ask(node: EvmNode, method: str, *params: object) -> dict[str, object]:
@@ -64,7 +64,7 @@ def test_final_blocks_trail_the_head_by_the_chosen_depth(engine: str) -> None:
 
 def test_a_replacement_bids_ten_per_cent_more_on_both_fees() -> None:
     account: LocalAccount = Account.create()
-    with evm_node("eth-tester") as node:
+    with evm_node("py-evm") as node:
         node.set_balance(account.address, 10**18)
         node.order(mining={"mode": "manual"})
         ask(node, "eth_sendRawTransaction", bid(account, fee=100 * GWEI, tip=100))
@@ -96,7 +96,7 @@ def test_the_node_ends_at_once_with_its_parent_or_on_a_signal(engine: str, endin
 
 
 def test_a_slow_answer_under_way_does_not_keep_the_node_alive() -> None:
-    with evm_node("eth-tester") as node:
+    with evm_node("py-evm") as node:
         node.order(latency={"ms": 60_000})
         with pytest.raises(httpx.ReadTimeout):
             httpx.post(node.rpc, json={"id": 1, "method": "eth_chainId"}, timeout=0.2)

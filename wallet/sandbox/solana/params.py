@@ -10,8 +10,8 @@ from solders.pubkey import Pubkey
 from solders.signature import Signature
 from solders.transaction import SanitizeError, VersionedTransaction
 
-from wallet.sandbox.solana_ledger import U64_MAX
-from wallet.sandbox.solana_wire import Json, base58_decode
+from wallet.sandbox.solana.ledger import U64_MAX
+from wallet.sandbox.solana.shapes import Json, base58_decode
 
 PACKET_BYTES: Final = 1232
 

@@ -29,8 +29,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import override
 
-from wallet.sandbox.evm_front import AnswerLostError, ControlError, DownError, Front
-from wallet.sandbox.evm_rpc import Engine
+from wallet.sandbox.evm.engine import Engine
+from wallet.sandbox.evm.front import AnswerLostError, ControlError, DownError, Front
 
 CHAIN_ID = 31337
 _HOSTS = (b"127.0.0.1", b"localhost", b"[::1]")
@@ -151,13 +151,13 @@ def _announce(port: int, engine: str) -> None:
 async def _engine(options: argparse.Namespace) -> AsyncIterator[Engine]:
     # An engine is imported when it is wanted: py-evm alone takes more than a second.
     if options.engine == "anvil":
-        from wallet.sandbox.evm_anvil import anvil  # noqa: PLC0415
+        from wallet.sandbox.evm.anvil import anvil  # noqa: PLC0415
 
         async with anvil(options.anvil, CHAIN_ID) as engine:
             yield engine
     else:
-        from wallet.sandbox.evm_chain import Chain  # noqa: PLC0415
-        from wallet.sandbox.evm_local import LocalEngine  # noqa: PLC0415
+        from wallet.sandbox.evm.chain import Chain  # noqa: PLC0415
+        from wallet.sandbox.evm.local import LocalEngine  # noqa: PLC0415
 
         yield LocalEngine(Chain(CHAIN_ID, _now))
 
@@ -198,7 +198,7 @@ def _read_to_end(descriptor: int) -> None:
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m wallet.sandbox.evm", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="0 takes any free port")
-    parser.add_argument("--engine", choices=("eth-tester", "anvil"), default="eth-tester")
+    parser.add_argument("--engine", choices=("py-evm", "anvil"), default="py-evm")
     parser.add_argument("--anvil", type=Path, help="the anvil binary; default: from PATH")
     parser.add_argument("--finality-depth", type=_not_negative, default=0, metavar="N")
     parser.add_argument("--exit-with-stdin", action="store_true")

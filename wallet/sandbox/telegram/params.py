@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
-from wallet.sandbox.telegram_values import RefusedError, bad_request
+from wallet.sandbox.telegram.values import RefusedError, bad_request
 
 MAX_BODY_BYTES: Final = 20 * 1024 * 1024
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from wallet.sandbox.telegram_values import (
+from wallet.sandbox.telegram.values import (
     Draft,
     Json,
     Message,

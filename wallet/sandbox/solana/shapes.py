@@ -17,7 +17,7 @@ from solders.transaction_status import (
     TransactionStatus,
 )
 
-from wallet.sandbox.solana_ledger import Landed, Outcome
+from wallet.sandbox.solana.ledger import Landed, Outcome
 
 Json = dict[str, Any]
 

@@ -16,10 +16,8 @@ from eth_typing import Address
 from eth_utils.exceptions import ValidationError
 from typing_extensions import override
 
-from wallet.sandbox.evm_chain import GAS_LIMIT, TRANSFER_GAS, Chain, Message, Snapshot
-from wallet.sandbox.evm_json import DYNAMIC_FEE, Json, transaction_json, type_of
-from wallet.sandbox.evm_pool import Pool, Pooled, Room
-from wallet.sandbox.evm_rpc import (
+from wallet.sandbox.evm.chain import GAS_LIMIT, TRANSFER_GAS, Chain, Message, Snapshot
+from wallet.sandbox.evm.engine import (
     INVALID_PARAMS,
     METHOD_NOT_FOUND,
     Call,
@@ -34,6 +32,8 @@ from wallet.sandbox.evm_rpc import (
     to_bytes,
     to_int,
 )
+from wallet.sandbox.evm.json_shapes import DYNAMIC_FEE, Json, transaction_json, type_of
+from wallet.sandbox.evm.pool import Pool, Pooled, Room
 
 TIP = 10**9
 CLIENT = "waiaas-sandbox/py-evm"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from wallet.sandbox.telegram_markup import Entity, Keyboard, to_html
+from wallet.sandbox.telegram.markup import Entity, Keyboard, to_html
 
 Json = dict[str, Any]
 Sender = Literal["bot", "owner", "stranger"]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from eth.abc import SignedTransactionAPI
 from eth_typing import Address
 
-from wallet.sandbox.evm_rpc import RpcError
+from wallet.sandbox.evm.engine import RpcError
 
 PRICE_BUMP_PERCENT = 10
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from wallet.sandbox.telegram_markup import MarkupError, parse_html, read_keyboard, trim, units
-from wallet.sandbox.telegram_params import Params, Upload
-from wallet.sandbox.telegram_state import Telegram
-from wallet.sandbox.telegram_values import (
+from wallet.sandbox.telegram.markup import MarkupError, parse_html, read_keyboard, trim, units
+from wallet.sandbox.telegram.params import Params, Upload
+from wallet.sandbox.telegram.state import Telegram
+from wallet.sandbox.telegram.values import (
     Draft,
     Json,
     Message,

@@ -24,11 +24,11 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from wallet.sandbox.telegram_chat import Chat
-from wallet.sandbox.telegram_methods import METHODS, unknown_method
-from wallet.sandbox.telegram_params import Params, read_params
-from wallet.sandbox.telegram_state import Fault, Poll, Telegram
-from wallet.sandbox.telegram_values import RefusedError, User
+from wallet.sandbox.telegram.chat import Chat
+from wallet.sandbox.telegram.methods import METHODS, unknown_method
+from wallet.sandbox.telegram.params import Params, read_params
+from wallet.sandbox.telegram.state import Fault, Poll, Telegram
+from wallet.sandbox.telegram.values import RefusedError, User
 
 LOOPBACK: Final = "127.0.0.1"
 CONFLICT: Final = (

@@ -1,7 +1,7 @@
 """JSON-RPC as geth and anvil speak it: errors, hex numbers, and what an engine must offer.
 
 Nothing here knows a chain. The in-process chain and the anvil process both implement `Engine`;
-`wallet.sandbox.evm_front` stands before either of them.
+`wallet.sandbox.evm.front` stands before either of them.
 """
 
 import json

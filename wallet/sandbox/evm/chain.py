@@ -21,8 +21,8 @@ from eth_typing import Address, BlockNumber
 from eth_utils.exceptions import ValidationError
 from typing_extensions import override
 
-from wallet.sandbox.evm_json import Header, Json, block_json, place, price_of, receipts_json
-from wallet.sandbox.evm_rpc import REVERTED, MinedTransaction, RpcError, data
+from wallet.sandbox.evm.engine import REVERTED, MinedTransaction, RpcError, data
+from wallet.sandbox.evm.json_shapes import Header, Json, block_json, place, price_of, receipts_json
 
 GAS_LIMIT = 30_000_000
 TRANSFER_GAS = 21_000

@@ -12,7 +12,7 @@ from typing import Any, Final, cast, get_args
 from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 
-from wallet.sandbox.solana_ledger import (
+from wallet.sandbox.solana.ledger import (
     BLOCKHASH_LIFETIME,
     GENESIS_HASH,
     Commitment,
@@ -21,7 +21,7 @@ from wallet.sandbox.solana_ledger import (
     Outcome,
     signed,
 )
-from wallet.sandbox.solana_params import (
+from wallet.sandbox.solana.params import (
     BAD_SIGNATURE,
     BLOCK_NOT_AVAILABLE,
     INVALID_PARAMS,
@@ -38,7 +38,7 @@ from wallet.sandbox.solana_params import (
     parse_signature,
     parse_transaction,
 )
-from wallet.sandbox.solana_wire import (
+from wallet.sandbox.solana.shapes import (
     Json,
     account_json,
     error_json,

@@ -13,7 +13,7 @@ from typing import Any
 
 from eth_hash.auto import keccak
 
-from wallet.sandbox.evm_rpc import (
+from wallet.sandbox.evm.engine import (
     INVALID_PARAMS,
     INVALID_REQUEST,
     PARSE_ERROR,

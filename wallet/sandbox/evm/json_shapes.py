@@ -6,7 +6,7 @@ import rlp  # type: ignore[import-untyped]
 from eth._utils.address import generate_contract_address
 from eth.abc import BlockAPI, ReceiptAPI, SignedTransactionAPI
 
-from wallet.sandbox.evm_rpc import data
+from wallet.sandbox.evm.engine import data
 
 Json = dict[str, Any]
 Header = Any  # py-evm types headers of the oldest fork, without the fields added since

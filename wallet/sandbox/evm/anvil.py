@@ -19,7 +19,7 @@ from typing import Any
 from eth_hash.auto import keccak
 from typing_extensions import override
 
-from wallet.sandbox.evm_rpc import (
+from wallet.sandbox.evm.engine import (
     Call,
     Engine,
     MinedTransaction,

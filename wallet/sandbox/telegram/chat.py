@@ -13,9 +13,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from wallet.sandbox.telegram_markup import trim, units
-from wallet.sandbox.telegram_state import Fault, Telegram
-from wallet.sandbox.telegram_values import Draft, Json, Message, Sender
+from wallet.sandbox.telegram.markup import trim, units
+from wallet.sandbox.telegram.state import Fault, Telegram
+from wallet.sandbox.telegram.values import Draft, Json, Message, Sender
 
 TEXT_UNITS: Final = 4096
 KEEPALIVE_SECONDS: Final = 5
@@ -54,7 +54,9 @@ class Chat:
 
     def __init__(self, telegram: Telegram) -> None:
         self._telegram = telegram
-        self._page = resources.files("wallet.sandbox").joinpath("chat.html").read_text("utf-8")
+        self._page = (
+            resources.files("wallet.sandbox.telegram").joinpath("chat.html").read_text("utf-8")
+        )
 
     def routes(self) -> list[Route]:
         return [

@@ -29,9 +29,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from typing_extensions import override
 
-from wallet.sandbox.solana_ledger import GENESIS_HASH, U64_MAX, Landed, Ledger, first_transfer
-from wallet.sandbox.solana_rpc import Faults, Rpc
-from wallet.sandbox.solana_wire import Json, error_json, memo_of
+from wallet.sandbox.solana.ledger import GENESIS_HASH, U64_MAX, Landed, Ledger, first_transfer
+from wallet.sandbox.solana.methods import Faults, Rpc
+from wallet.sandbox.solana.shapes import Json, error_json, memo_of
 
 DEFAULT_REJECTION = (
     "Transaction simulation failed: Error processing Instruction 0: custom program error: 0x1"

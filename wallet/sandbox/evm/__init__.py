@@ -1,0 +1,1 @@
+"""A local EVM node: real JSON-RPC over py-evm or anvil, with faults on order."""
