@@ -27,7 +27,7 @@ from wallet.bootstrap.quietly import import_quietly
 from wallet.bootstrap.start import Launch, Ways, require_same_kind
 from wallet.bootstrap.world import KillAt, NoCheckpoints, SystemClock, SystemIds
 from wallet.domain.facts import Fact
-from wallet.errors import WalletError
+from wallet.errors import Code, UnavailableError, WalletError
 from wallet.keystore.files import BOT_TOKEN, read_secret_file
 from wallet.persistence.database import Database
 from wallet.ports.chain import Chain
@@ -128,7 +128,12 @@ class _Daemon:
         """Take over the stored state, unlock if a password was given, and carry on what a crash left."""
         await app.safety.load()
         if self._launch.password is not None and self._gate.is_normal:
-            await app.unlocking.unlock(self._launch.password.reveal())
+            try:
+                await app.unlocking.unlock(self._launch.password.reveal())
+            except UnavailableError as error:
+                if error.code is not Code.SYSTEM_LOCKED:
+                    raise
+                log.warning("started_stopped", message=error.message, hint=error.hint)
         await app.executor.carry_on()
 
     def _start_loops(self, group: asyncio.TaskGroup, app: App) -> Loop:
