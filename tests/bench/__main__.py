@@ -25,6 +25,11 @@ def _stored(found: Bench) -> None:
     payments.sends(found, "ethereum", "_after_history")
 
 
+def _crash(found: Bench) -> None:
+    for chain in ("ethereum", "solana"):
+        payments.crash(found, chain)
+
+
 ON_A_SANDBOX: dict[str, Callable[[Bench], None]] = {
     "start": process.cold_start,
     "memory": process.memory,
@@ -32,9 +37,7 @@ ON_A_SANDBOX: dict[str, Callable[[Bench], None]] = {
     "denial": lambda found: doors.denials(found, doors.forbidden(found)),
     "ethereum": lambda found: payments.sends(found, "ethereum"),
     "solana": lambda found: payments.sends(found, "solana"),
-    "crash": lambda found: (
-        [payments.crash(found, chain) for chain in ("ethereum", "solana")] and None
-    ),
+    "crash": _crash,
     "owner": owner.cards_and_taps,
     "history": _stored,
 }

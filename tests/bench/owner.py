@@ -51,7 +51,7 @@ def _seen(owner: Person, text: str, button: str) -> dict[str, Any]:
 
 
 def _look(owner: Person, text: str, button: str) -> dict[str, Any] | None:
-    for message in reversed(owner.messages()):
+    for message in owner.messages()[::-1]:
         labels = [b["text"] for row in message["buttons"] for b in row]
         if text in message["text"] and any(label.startswith(button) for label in labels):
             return message
