@@ -47,6 +47,11 @@ def gap(agent: Agent) -> int:
     return counts[0] - counts[1]
 
 
+def crashes(found: Bench) -> None:
+    for chain in AMOUNT:
+        crash(found, chain)
+
+
 def crash(found: Bench, chain: str) -> None:
     """kill -9 while 8 payments are under way; every one must end as the chain tells it."""
     agents = found.agents(chain, IN_FLIGHT)
