@@ -75,14 +75,19 @@ class Execution:
         self._locks = locks
         self._recheck = recheck
 
-    async def execute(self, row: Transaction, wallet: Wallet) -> Outcome:
-        """Sign and send ``row`` unless something stands in the way."""
+    async def execute(
+        self, row: Transaction, wallet: Wallet, *, waited_for: str | None = None
+    ) -> Outcome:
+        """Sign and send ``row`` unless something stands in the way.
+
+        ``waited_for`` is why it could not go on before; a row whose time is over says so.
+        """
         if not self._gate.is_normal:
             return Waiting("stopped")
         if self._signing.is_locked:
             return await self._expire_if_late(row) or Waiting("locked")
         async with self._locks.of(wallet.network, wallet.address):
-            taken = await self._recheck.take(row.id)
+            taken = await self._recheck.take(row.id, waited_for)
             if taken is None:
                 return Finished(None)
             if taken.row.status is not Status.EXECUTING:

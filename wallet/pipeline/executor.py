@@ -51,6 +51,7 @@ class Executor:
         self._running: set[str] = set()
         self._backoff: dict[str, tuple[float, float]] = {}  # id -> (not before, next back-off)
         self._for_money: set[str] = set()
+        self._waits: dict[str, str] = {}  # id -> why it waits
         self._failures: dict[str, int] = {}
 
     @property
@@ -122,7 +123,9 @@ class Executor:
     async def _carry(self, transaction_id: str) -> None:
         try:
             row, wallet = await self._load(transaction_id)
-            outcome = await self._execution.execute(row, wallet)
+            outcome = await self._execution.execute(
+                row, wallet, waited_for=self._waits.pop(transaction_id, None)
+            )
             await self._note(row, outcome)
             self._failures.pop(transaction_id, None)
         except UnavailableError as error:  # a busy or full disk is no fault of the row
@@ -147,6 +150,7 @@ class Executor:
             await self._settlement.watch(after)
 
     def _wait(self, transaction_id: str, reason: str) -> None:
+        self._waits[transaction_id] = reason
         _, backoff = self._backoff.get(transaction_id, (0.0, FIRST_BACKOFF_SECONDS))
         until = self._clock.monotonic() + backoff
         self._backoff[transaction_id] = (until, min(backoff * 2, LONGEST_BACKOFF_SECONDS))

@@ -36,14 +36,14 @@ class Recheck:
         self._clock = clock
         self._networks = networks
 
-    async def take(self, transaction_id: str) -> Taken | None:
+    async def take(self, transaction_id: str, waited_for: str | None = None) -> Taken | None:
         """The taken row; its terminal self where a check failed; None when it is not ours to take.
 
         The caller holds the address lock.
         """
-        return await self._store.run(lambda unit: self._take(unit, transaction_id))
+        return await self._store.run(lambda unit: self._take(unit, transaction_id, waited_for))
 
-    async def _take(self, unit: Unit, transaction_id: str) -> Taken | None:
+    async def _take(self, unit: Unit, transaction_id: str, waited_for: str | None) -> Taken | None:
         row = await unit.transactions.get(transaction_id)
         now = self._clock.now()
         if row is None or not _may_start(row, now):
@@ -55,6 +55,10 @@ class Recheck:
         verdict = await self._verdict(unit, row, wallet, now)
         if verdict is not None:
             event, cause = verdict
+            if event is Event.EXPIRE and waited_for == Code.CHAIN_UNAVAILABLE:
+                cause = _cause(
+                    now, Code.CHAIN_UNAVAILABLE, "No node answered until its time ran out."
+                )
             ended = await move(unit, row, event, cause)
             return Taken(ended, wallet, frozenset(), 0, 0)
         started = await move(unit, row, Event.START, Cause("system", now))

@@ -92,7 +92,8 @@ async def test_a_payment_no_node_took_in_time_expires_and_frees_its_money(world:
     world.chain.down = True
     row = await world.pay()
     await retry(world, 601)
-    assert (await world.row(row.id)).status is Status.EXPIRED
+    ended = await world.row(row.id)
+    assert (ended.status, ended.error) == (Status.EXPIRED, Code.CHAIN_UNAVAILABLE.value)
     world.chain.down = False
     await retry(world)
     assert world.vault.signed == []
