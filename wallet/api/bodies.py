@@ -37,6 +37,11 @@ async def read(receive: Receive) -> bytes:
     return b"".join(parts)
 
 
+# No body of ours comes near it. The parser nests on the C stack, where a library that raises Python's recursion
+# limit (py_ecc does, on import) turns a body of brackets into a crash of the process.
+MOST_BRACKETS = 500
+
+
 def parse(shape: type[S], body: bytes) -> S:
     """``body`` as ``shape``; InputError with every issue. An empty body counts as ``{}``.
 
@@ -65,6 +70,8 @@ def parse_query(shape: type[S], query: bytes) -> S:
 
 def _plain_object(body: bytes) -> dict[str, Any]:
     """Refuse what is no JSON object, repeats a key, or holds NaN: readers disagree about those."""
+    if body.count(b"[") + body.count(b"{") > MOST_BRACKETS:
+        raise bad_field("body", "is nested too deeply")
     try:
         text = body.decode("utf-8")
         value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)

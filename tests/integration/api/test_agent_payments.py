@@ -187,6 +187,7 @@ async def test_a_memo_of_exactly_256_bytes_and_the_right_network_pass(
         b"\xff\xfe{}",
         b'{"to":"\\ud800","amount":"5"}',
         b"[" * 100_000,
+        b'{"a":' * 40_000,
         b'{"amount":' + b"9" * 5000 + b"}",
     ],
 )
