@@ -97,13 +97,7 @@ class Execution:
             if not isinstance(signed, Attempt):
                 return signed
             self._checkpoints.reached(STORED)
-            # The address's next payment may be built while these bytes travel: they are stored, nonce and all.
-            sending = self._locks.sending(wallet.network, wallet.address)
-            await sending.acquire()
-        try:
             accepted = await self._send(signed)
-        finally:
-            sending.release()
         self._checkpoints.reached(SENT)
         if accepted:
             await self._mark_accepted(signed)
