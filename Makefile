@@ -26,7 +26,7 @@ run: $(READY)  ## start the sandbox: the real daemon against local stand-ins
 	@$(BIN)/waiaas sandbox $(ARGS)
 
 test: $(READY)  ## every test
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --max-worker-restart 0 $(ARGS)
 
 unit: $(READY)  ## the quick tests
 	$(BIN)/python -m pytest -q tests/unit tests/conformance tests/vectors tests/architecture $(ARGS)
