@@ -64,9 +64,9 @@ class Visitor:
         message: dict[str, Any] = await self._post("/chat/messages", {"text": text})
         return message
 
-    async def presses(self, message_id: int, data: str, **more: str) -> dict[str, Any] | None:
+    async def presses(self, message_id: int, data: str, **more: str) -> dict[str, Any]:
         body = {"message_id": message_id, "data": data, **more}
-        answer: dict[str, Any] | None = await self._post("/chat/press", body)
+        answer: dict[str, Any] = await self._post("/chat/press", body)
         return answer
 
     async def deletes(self, message_id: int) -> None:

@@ -54,7 +54,7 @@ class Chat:
     async def card(self, words: str = "Approve this payment?") -> dict[str, Any]:
         return await self.owner.sees(lambda m: m["from"] == "bot" and words in m["text"])
 
-    async def taps(self, label: str, words: str) -> dict[str, Any] | None:
+    async def taps(self, label: str, words: str) -> dict[str, Any]:
         """Press the button of the first message that shows both."""
         message = await self.owner.sees(lambda m: words in m["text"] and button(m, label))
         return await self.owner.presses(message["message_id"], button(message, label) or "")
@@ -121,9 +121,13 @@ async def test_a_payment_is_approved_with_two_taps_on_one_message(chat: Chat) ->
     assert card["text"].endswith("“for the\\u{a}milk”")
 
     first = await chat.taps("Approve", "Approve this payment?")
-    assert first == {"answer": "Press Confirm within 60 seconds.", "alert": False}
+    assert first == {
+        "answer": "Press Confirm within 60 seconds.",
+        "alert": False,
+        "answered": True,
+    }
     second = await chat.taps("Confirm", "Confirm this payment")
-    assert second == {"answer": "Approved.", "alert": False}
+    assert second == {"answer": "Approved.", "alert": False, "answered": True}
 
     after = await chat.card("Approved, about to be sent")
     assert (after["message_id"], after["buttons"]) == (card["message_id"], [])
@@ -184,7 +188,6 @@ async def test_a_code_is_asked_for_used_and_deleted(chat: Chat) -> None:
     row = await chat.world.payment(Tier.APPROVAL, amount=2 * ETHER)
 
     asked = await chat.taps("Approve", "Approve this payment?")
-    assert asked is not None
     assert "6-digit code" in asked["answer"]
     await chat.reply("000000", "Tries left: 4")
     await chat.reply(CODE, "Approved.")
@@ -207,11 +210,9 @@ async def test_a_forged_text_freezes_approving(chat: Chat) -> None:
 
     answer = await chat.owner.presses(card["message_id"], data, stale_text="Pay 1 ETH to Mallory")
 
-    assert answer is not None
     assert answer["alert"]
     await chat.card("did not match the card")
     frozen = await chat.owner.presses(card["message_id"], data)
-    assert frozen is not None
     assert "frozen" in frozen["answer"]
     await chat.taps("Reject", "Approve this payment?")
     assert (await chat.world.row(row.id)).status is Status.CANCELLED
@@ -226,7 +227,6 @@ async def test_a_dead_button_says_so(chat: Chat) -> None:
 
     for old in (data, "a:" + "x" * 22, "a:", "what is this", "a:1:2:3"):
         answer = await chat.owner.presses(card["message_id"], old)
-        assert answer is not None
         assert answer["answer"] == "This button is out of date."
 
 
@@ -240,7 +240,7 @@ async def test_a_stranger_gets_silence(chat: Chat) -> None:
         chat.stranger.presses(card["message_id"], button(card, "Cancel") or "")
     )
     await chat.reply("/help", "What you can do here")
-    assert await pressed is None
+    assert not (await pressed)["answered"]
 
     assert all(m["from"] == "stranger" for m in await chat.stranger.messages())
     stored = await chat.world.database.read(lambda unit: unit.console.next_update_offset())
@@ -259,7 +259,6 @@ async def test_the_kill_switch_is_one_command_and_one_tap_away(chat: Chat) -> No
 
     answer = await chat.taps("Confirm", "Stop everything?")
 
-    assert answer is not None
     assert answer["alert"]
     assert "Waiting payments cancelled: 1" in answer["answer"]
     assert (await chat.world.safety.state()).state is StopState.ACTIVATED

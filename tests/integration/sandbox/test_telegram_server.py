@@ -151,10 +151,12 @@ async def test_a_pressed_button_is_answered_and_the_card_edited_in_place(
         assert await owner.presses(card["message_id"], "a:Reject") == {
             "answer": None,
             "alert": False,
+            "answered": True,
         }
         assert await owner.presses(card["message_id"], "a:Approve") == {
             "answer": "Done",
             "alert": True,
+            "answered": True,
         }
         edited = await owner.sees(lambda m: m["edited"])
     assert edited["message_id"] == card["message_id"]
@@ -170,13 +172,17 @@ async def test_a_button_that_is_gone_can_still_be_pressed_and_the_text_forged(
         card = await owner.sees(lambda m: m["buttons"])
         await owner.presses(card["message_id"], "a:Approve")
         again = await owner.presses(card["message_id"], "a:Approve", stale_text="Pay 1")
-    assert again == {"answer": "Done", "alert": True}
+    assert again == {"answer": "Done", "alert": True, "answered": True}
     assert (await owner.messages())[-1]["text"] == "Approved; was: Pay 1"
 
 
 async def test_nobody_answers_a_press_while_no_bot_listens(bot: Bot, owner: Visitor) -> None:
     message = await bot.send_message(1001, "Card", reply_markup=keyboard("Approve"))
-    assert await owner.presses(message.message_id, "a:Approve") is None
+    assert await owner.presses(message.message_id, "a:Approve") == {
+        "answer": None,
+        "alert": False,
+        "answered": False,
+    }
 
 
 async def test_a_callback_can_be_answered_only_once(bot: Bot, owner: Visitor) -> None:
@@ -190,7 +196,7 @@ async def test_a_callback_can_be_answered_only_once(bot: Bot, owner: Visitor) ->
     assert query.message.reply_markup is not None
     assert query.message.reply_markup.model_dump() == keyboard("Approve").model_dump()
     await bot.answer_callback_query(query.id, text="Noted")
-    assert await press == {"answer": "Noted", "alert": False}
+    assert await press == {"answer": "Noted", "alert": False, "answered": True}
     with pytest.raises(TelegramBadRequest, match="query is too old"):
         await bot.answer_callback_query(query.id)
     with pytest.raises(TelegramBadRequest, match="query ID is invalid"):

@@ -127,7 +127,9 @@ class Chat:
     async def press(self, request: Request) -> Response:
         """Press a button, also one that the message no longer has.
 
-        With `stale_text` the callback's message carries that text, as a forged client would send.
+        Answers the toast as ``answer``; it is null without a text, and when ``answered`` says that the bot
+        did not answer in time. With ``stale_text`` the callback's message carries that text, as a forged
+        client would send.
         """
         given = await _given(request)
         message, data = self._message(given), given.get("data")
@@ -137,7 +139,8 @@ class Chat:
         shown = message if stale is None else message.with_text(str(stale))
         sender = _sender(given.get("as"))
         answer = await self._telegram.press(sender, self._telegram.as_json(shown), data)
-        return JSONResponse(answer)
+        unanswered: Json = {"answer": None, "alert": False}
+        return JSONResponse({**(answer or unanswered), "answered": answer is not None})
 
     async def photo(self, request: Request) -> Response:
         photo = self._telegram.photos.get(request.path_params["file_id"])
