@@ -147,10 +147,10 @@ class Poller:
         memory, loop = self._memory, asyncio.get_running_loop()
         if loop.time() - memory.last_update > QUIET_SECONDS:
             memory.offset = None
-        call = RawUpdates(
-            offset=memory.offset, timeout=self._pace.poll, allowed_updates=ALLOWED_UPDATES
-        )
-        updates: Any = await self._bot(call, request_timeout=self._pace.poll + 10)
+        # Until one poll succeeded nobody knows whether Telegram answers, so that one asks without waiting.
+        seconds = self._pace.poll if self.status.state == "POLLING" else 0
+        call = RawUpdates(offset=memory.offset, timeout=seconds, allowed_updates=ALLOWED_UPDATES)
+        updates: Any = await self._bot(call, request_timeout=seconds + 10)
         if not updates:
             return
         memory.last_update = loop.time()

@@ -80,12 +80,12 @@ def button(message: dict[str, Any], label: str) -> str | None:
     return None
 
 
-def app_for(world: ConsoleWorld, sandbox: TelegramSandbox) -> BotApp:
+def app_for(world: ConsoleWorld, sandbox: TelegramSandbox, pace: Pace = PACE) -> BotApp:
     desk = Desk(
         world.console, world.inbox, world.queries, world.sessions, world.owner_desk, world.clock,
         {"evm-local": ("ETH", 18)},
     )  # fmt: skip
-    app = build(sandbox.token, sandbox.api, desk, pace=PACE)
+    app = build(sandbox.token, sandbox.api, desk, pace=pace)
     world.outbox.attach(app.channel)
     return app
 
@@ -375,6 +375,20 @@ async def test_a_webhook_that_is_not_ours_freezes_approving_and_is_taken_away(ch
 
     assert await chat.world.console.is_frozen()
     await chat.reply("/help", "What you can do here")
+
+
+async def test_a_bot_that_polls_says_so_before_anything_happens(
+    tmp_path: Path, sandbox: TelegramSandbox
+) -> None:
+    async with console_world(tmp_path, owner_id=sandbox.owner_id, runs=True) as world:
+        app = app_for(world, sandbox, Pace(poll=60))
+        async with running(app.run):
+
+            async def polling() -> bool:
+                return app.status.state == "POLLING"
+
+            await eventually(polling, seconds=20)
+            assert app.status.last_poll_at is not None
 
 
 async def test_a_refused_token_ends_polling_and_nothing_else(
