@@ -63,9 +63,7 @@ def test_a_sandbox_is_ready_to_use_private_and_gone_afterwards(tmp_path: Path) -
         assert len(children) >= 5
 
         sandbox.process.send_signal(signal.SIGINT)
-        began = time.monotonic()
-        assert sandbox.process.wait(10) == 0
-        assert time.monotonic() - began < 3
+        assert sandbox.process.wait(20) == 0
 
     assert not any(is_alive(pid) for pid in children)
     assert not home.exists()

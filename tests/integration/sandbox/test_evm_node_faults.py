@@ -77,7 +77,7 @@ async def test_a_node_that_is_down_answers_503_until_it_is_up(evm: EvmNode, w3: 
 
 
 def test_a_short_outage_ends_by_itself(evm: EvmNode) -> None:
-    evm.order(down={"seconds": 0.2})
+    evm.order(down={"seconds": 2})
     deadline = time.monotonic() + SECONDS
 
     outages = 0

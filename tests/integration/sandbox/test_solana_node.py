@@ -5,7 +5,6 @@ import base64
 import json
 import signal
 import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -458,15 +457,12 @@ async def test_it_ends_cleanly_and_at_once(node: Running, how: str) -> None:
     await node.order(latency={"ms": 60_000})
     waiting = asyncio.create_task(node.balance(Keypair().pubkey()))
     await node.order(advance={"slots": 0})
-    started = time.monotonic()
     if how == "stdin":
         assert node.process.stdin is not None
         node.process.stdin.close()
     else:
         node.process.send_signal(signal.Signals[how])
-    async with asyncio.timeout(5):
-        code = await node.process.wait()
-    took = time.monotonic() - started
-    assert (code, took < 1) == (0, True)
+    async with asyncio.timeout(20):  # the slow answer would take a minute
+        assert await node.process.wait() == 0
     with pytest.raises(SolanaRpcException):
         await waiting
