@@ -60,7 +60,7 @@ def bind_owner_socket(data_dir: Path, runtime_dir: str | None) -> tuple[socket.s
         folder = Path(tempfile.mkdtemp(prefix="waiaas-", dir=runtime_dir))
         path = folder / "owner.sock"
     path.unlink(missing_ok=True)
-    before = os.umask(0o077)
+    before = os.umask(0o177)  # a socket is born 0777 less this: 0600
     try:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         listener.bind(os.fspath(path))
