@@ -259,8 +259,13 @@ class Safety:
         )
 
     def _lock(self) -> None:
-        self._vault.kill()
-        self._keyring.clear()
+        self._keyring.clear()  # first: without it no permit is minted, whatever becomes of the signer
+        try:
+            self._vault.kill()
+        except (
+            OSError
+        ):  # the stop is stored and holds; the operator reads in the log what is left to do
+            log.exception("signer_not_killed")
 
     async def _unlock(self, password: str) -> None:
         if not self._vault.alive:
