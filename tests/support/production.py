@@ -34,9 +34,14 @@ class Installation:
         return [sys.executable, "-m", "wallet", *words, "--data-dir", str(self.data_dir)]
 
     def runs(
-        self, *words: str, proved: bool = True, code: int = 0, stdin: str | None = None
+        self,
+        *words: str,
+        proved: bool = True,
+        code: int = 0,
+        stdin: str | None = None,
+        environ: dict[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run `waiaas WORDS`; the exit code must be `code`."""
+        """Run `waiaas WORDS`, with `environ` added; the exit code must be `code`."""
         more = ["--password-file", str(self.password_file)] if proved else []
         done = subprocess.run(
             [*self.command(*words), *more],
@@ -44,7 +49,7 @@ class Installation:
             text=True,
             timeout=60,
             input=stdin,
-            env=environment(),
+            env=environment() | (environ or {}),
         )
         assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done

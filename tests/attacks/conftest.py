@@ -1,0 +1,16 @@
+"""A house of its own for each test that moves time or reaches behind the doors."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.house import House, house
+
+
+@pytest.fixture
+async def home(tmp_path: Path) -> AsyncIterator[House]:
+    folder = tmp_path / "home"
+    folder.mkdir()
+    async with house(folder) as made:
+        yield made
