@@ -9,7 +9,7 @@ import json
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from aiogram import Bot, Dispatcher
@@ -51,17 +51,27 @@ class Pace:
 
 @dataclass(slots=True)
 class BotStatus:
-    """What /status and doctor show. ``state``: STARTING, POLLING, RETRYING, REFUSED (bad token), STOPPED."""
+    """What /status and doctor show. ``state``: STARTING, POLLING, RETRYING, REFUSED (bad token), STOPPED.
+
+    ``last_poll_at`` is in epoch milliseconds; the wire has seconds.
+    """
 
     state: str = "STARTING"
     username: str | None = None
     last_poll_at: int | None = None
     consecutive_errors: int = 0
     last_error: str | None = None
-    frozen: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """As on the wire."""
+        polled = self.last_poll_at
+        return {
+            "state": self.state,
+            "username": self.username,
+            "lastPollAt": None if polled is None else polled // 1000,
+            "consecutiveErrors": self.consecutive_errors,
+            "lastError": self.last_error,
+        }
 
 
 @dataclass(slots=True)
@@ -140,7 +150,6 @@ class Poller:
     async def _freeze(self, what: str) -> None:
         _log.warning("approving in Telegram is frozen: %s", what)
         await self._desk.console.freeze("POLLER_CONFLICT", {"what": what})
-        self.status.frozen = True
 
     async def _poll(self) -> None:
         # Without an offset first: what was stored but not acknowledged comes again and is known by its number.

@@ -153,9 +153,9 @@ def status(view: StatusView, bot: Mapping[str, Any], coins: Mapping[str, tuple[s
     lines: list[Any] = [Bold(_state_line(view))]
     for line in view.wallets:
         lines += ["", *_wallet(line, coins)]
-    errors = bot.get("consecutive_errors", 0)
+    errors = bot.get("consecutiveErrors", 0)
     trouble = f", {errors} failed polls in a row" if errors else ""
-    frozen = ", approving here is frozen" if bot.get("frozen") else ""
+    frozen = ", approving here is frozen" if view.frozen else ""
     lines += [
         "",
         f"Waiting for you or the clock: {view.waiting}",

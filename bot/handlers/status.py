@@ -12,9 +12,7 @@ from bot.poller import BotStatus
 
 async def status(message: Message, desk: Desk, bot_status: BotStatus) -> None:
     view = await desk.queries.status()
-    frozen = await desk.console.is_frozen()
-    bot = {**bot_status.as_dict(), "frozen": frozen}
-    await reply(message, views.status(view, bot, desk.networks))
+    await reply(message, views.status(view, bot_status.as_dict(), desk.networks))
 
 
 def router() -> Router:

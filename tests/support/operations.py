@@ -318,6 +318,7 @@ class FakeQueries(_Scripted):
     async def status(self) -> StatusView:
         return StatusView(
             state=SystemState(StopState.NORMAL, 1),
+            frozen=False,
             locked=False,
             owner=FakeOwner.OWNER,
             wallets=(WalletLine(WALLET, Balance(1, 1), None), WalletLine(WALLET, None, "down")),

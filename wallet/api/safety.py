@@ -40,7 +40,7 @@ async def status(call: Call) -> Answer:
             open=found.open,
             sessions=found.sessions,
             audit_head=found.audit_head,
-            bot=dict(found.bot),
+            bot={**found.bot, "frozen": found.frozen},
             jobs=dict(found.jobs),
             started_at=found.started_at // 1000,
             version=found.version,

@@ -21,7 +21,7 @@ def daemon_checks(door: owner.OwnerDoor) -> Iterator[Finding]:
 
 def poller_checks(bot: dict[str, Any]) -> Iterator[Finding]:
     """What the bot says of its polling: a refused token, a second poller, a frozen chat."""
-    state, error = bot.get("state"), bot.get("last_error") or bot.get("lastError")
+    state, error = bot.get("state"), bot.get("lastError")
     if state == "REFUSED":
         yield bad("poller", f"The bot does not run: {error}.", "Copy the token from @BotFather.")
     elif state == "RETRYING" and "Conflict" in str(error):

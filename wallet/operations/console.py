@@ -159,7 +159,7 @@ class Console:
             await unit.console.save_card(card)
         if not fits_stage(handle.action, card, now):
             return await self._redraw(unit, card)
-        if handle.action not in PROTECTIVE and await _is_frozen(unit):
+        if handle.action not in PROTECTIVE and await is_frozen(unit):
             return Answer(AnswerKind.FROZEN, alert=True)
         return _Tap(handle, card)
 
@@ -306,7 +306,7 @@ class Console:
         challenge = await unit.console.open_challenge(self.clock.now())
         if owner is None or owner.chat_id != chat_id or challenge is None:
             return Answer(AnswerKind.NOT_WAITING)
-        if await _is_frozen(unit):
+        if await is_frozen(unit):
             return Answer(AnswerKind.FROZEN, alert=True)
         return challenge
 
@@ -370,10 +370,11 @@ class Console:
 
     async def is_frozen(self) -> bool:
         """Whether the host has to lift a freeze before anything is released by Telegram."""
-        return await self.store.read(_is_frozen)
+        return await self.store.read(is_frozen)
 
 
-async def _is_frozen(unit: Unit) -> bool:
+async def is_frozen(unit: Unit) -> bool:
+    """Whether releasing acts by Telegram are frozen."""
     count, _ = await unit.authority.counter(FROZEN)
     return count > 0
 

@@ -20,6 +20,7 @@ from wallet.domain.spending import Bucket, Reservation
 from wallet.domain.transactions import OPEN, Status, Transaction
 from wallet.domain.wallets import Wallet
 from wallet.errors import WalletError
+from wallet.operations.console import is_frozen
 from wallet.operations.wallets import Wallets
 from wallet.ports.chain import Balance
 from wallet.ports.store import Store, Unit
@@ -41,6 +42,7 @@ class StatusView:
 
     state: SystemState
     locked: bool
+    frozen: bool  # nothing is released by Telegram until the host lifts it
     owner: Owner | None
     wallets: tuple[WalletLine, ...]
     waiting: int  # QUEUED
@@ -94,6 +96,7 @@ class Queries:
             return (
                 await unit.authority.state(),
                 await unit.authority.owner(),
+                await is_frozen(unit),
                 await unit.wallets.all(),
                 len(await unit.transactions.in_status(Status.QUEUED)),
                 len(await unit.transactions.in_status(*OPEN)),
@@ -101,11 +104,13 @@ class Queries:
                 f"{number}:{head[:8]}",
             )
 
-        state, owner, wallets, waiting, open_, sessions, head = await self._store.read(body)
+        found = await self._store.read(body)
+        state, owner, frozen, wallets, waiting, open_, sessions, head = found
         lines = await asyncio.gather(*(self._line(wallet) for wallet in wallets))
         return StatusView(
             state=state,
             locked=self._sources.locked(),
+            frozen=frozen,
             owner=owner,
             wallets=tuple(lines),
             waiting=waiting,

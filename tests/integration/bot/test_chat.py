@@ -405,7 +405,7 @@ async def test_a_refused_token_ends_polling_and_nothing_else(
                 return app.status.state == "REFUSED"
 
             await eventually(refused)
-        assert app.status.as_dict()["last_error"] == "TelegramUnauthorizedError"
+        assert app.status.as_dict()["lastError"] == "TelegramUnauthorizedError"
 
 
 async def test_pairing_goes_through_the_chat_and_ends_on_the_host(

@@ -128,9 +128,9 @@ def test_a_bot_api_that_is_away_is_no_verdict_on_the_token() -> None:
     ("facts", "statuses"),
     [
         ({"state": "POLLING", "frozen": False}, []),
-        ({"state": "REFUSED", "last_error": "Unauthorized"}, ["FAIL"]),
-        ({"state": "RETRYING", "last_error": "TelegramConflictError"}, ["FAIL"]),
-        ({"state": "RETRYING", "last_error": "TimeoutError"}, ["WARN"]),
+        ({"state": "REFUSED", "lastError": "Unauthorized"}, ["FAIL"]),
+        ({"state": "RETRYING", "lastError": "TelegramConflictError"}, ["FAIL"]),
+        ({"state": "RETRYING", "lastError": "TimeoutError"}, ["WARN"]),
         ({"state": "POLLING", "frozen": True}, ["FAIL"]),
     ],
 )
