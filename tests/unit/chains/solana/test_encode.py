@@ -1,5 +1,6 @@
 """Payments become bytes and come back unchanged; anything else is refused."""
 
+from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
@@ -211,6 +212,12 @@ class TestRecipients:
             recipient(text)
         assert caught.value.code == Code.INVALID_ADDRESS
         assert caught.value.details["issues"][0]["path"] == "to"
+
+    @pytest.mark.parametrize("bend", [str.lower, str.upper])
+    def test_an_address_that_lost_its_case_is_refused(self, bend: Callable[[str], str]) -> None:
+        """The first of these still decodes to a point of the curve: money sent there would be nobody's."""
+        with pytest.raises(InputError, match=r"one case only|base58"):
+            recipient(bend("92VcKcwPfw7vWtiDAW4bGgHKPFn4mybkJRoHKrmNQbYZ"))
 
     @pytest.mark.parametrize(
         "address",
