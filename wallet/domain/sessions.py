@@ -86,7 +86,9 @@ def require_within_limits(
     spend; where the session names no limit for the native coin, the fee ceiling bounds each payment.
     """
     if session.transactions >= session.limits.max_transactions:
-        raise _exceeded("transactions", session.limits.max_transactions, session.transactions, 1)
+        raise _exceeded(
+            session, "transactions", session.limits.max_transactions, session.transactions, 1
+        )
     costs: dict[str, int] = {charge.asset: charge.amount}
     costs[charge.native_asset] = costs.get(charge.native_asset, 0) + charge.fee
     for asset, cost in costs.items():
@@ -95,21 +97,33 @@ def require_within_limits(
             continue
         used = session.spent.get(asset, 0) + reserved.get(asset, 0)
         if used + cost > (limit or 0):
-            raise _exceeded(asset, limit or 0, used, cost)
+            raise _exceeded(session, asset, limit or 0, used, cost, charge.fee)
 
 
-def _exceeded(what: str, limit: int, used: int, cost: int) -> RefusedError:
+def _exceeded(
+    session: Session, what: str, limit: int, used: int, cost: int, fee: int = 0
+) -> RefusedError:
+    remaining = max(0, limit - used)
+    passes = remaining - fee
+    smallest = (
+        f"Ask for at most {passes} base units."
+        if what != "transactions" and passes > 0
+        else "Nothing more in this session."
+    )
     return RefusedError(
         Code.SESSION_LIMIT_EXCEEDED,
         f"This session's limit for {what} does not allow it.",
         details={
+            "ruleId": session.id,
             "rule": "SESSION_LIMIT",
             "asset": what,
             "limit": str(limit),
             "used": str(used),
             "requested": str(cost),
-            "remaining": str(max(0, limit - used)),
+            "remaining": str(remaining),
+            "resetsAt": None,  # a session's totals are for its whole life
+            "smallestPassing": smallest,
             "ownerCanHelp": True,
         },
-        hint="Ask for less, or ask the owner for a new session.",
+        hint=f"{smallest} The owner can give a new session.",
     )
