@@ -173,6 +173,12 @@ class FakeApprovals(_Scripted):
             raise AuthError(Code.FACTOR_INVALID, "That code is not right.")
         return 59
 
+    async def wants_code(self, needed: Factor) -> bool:
+        return needed is Factor.CODE
+
+    async def require_for_session(self, limits: Mapping[str, int], code: str | None) -> None:
+        await self.require_current_code(code)
+
     async def require_current_code(self, code: str | None) -> None:
         self.met("require_current_code", code)
         if code not in (None, "123456"):

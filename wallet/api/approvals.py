@@ -19,12 +19,12 @@ async def waiting(call: Call) -> Answer:
 
 
 async def approve(call: Call) -> Answer:
-    """The master password stands for a tap and for the host; a code is asked for where the band says so."""
+    """The master password stands for a tap; above the tap band an enrolled app's code is asked for as well."""
     transaction_id = call.identifier(Code.TX_NOT_FOUND)
     body = await call.body(Approve)
     row = await call.operations.transactions.get(None, transaction_id)
     needed = await call.operations.approvals.factor_needed(transaction_id)
-    if needed is Factor.CODE and body.totp_code is None:
+    if body.totp_code is None and await call.operations.approvals.wants_code(needed):
         raise RefusedError(
             Code.FACTOR_REQUIRED,
             "This amount needs a code of the authenticator app.",

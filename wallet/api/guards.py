@@ -94,7 +94,11 @@ class HostGuard:
         if scope["type"] == "http":
             call: Call = scope[KEY]
             if call.headers.get(b"host", b"").lower() not in self._hosts:
-                raise RefusedError(Code.INVALID_HOST, "This host name is not served here.")
+                raise RefusedError(
+                    Code.INVALID_HOST,
+                    "This host name is not served here.",
+                    hint="Call the exact address that waiaas status shows.",
+                )
         await self._app(scope, receive, send)
 
 
@@ -110,7 +114,11 @@ class OriginGuard:
             call: Call = scope[KEY]
             origin = call.headers.get(b"origin")
             if origin is not None and origin not in self._origins:
-                raise RefusedError(Code.INVALID_ORIGIN, "Web pages may not call this service.")
+                raise RefusedError(
+                    Code.INVALID_ORIGIN,
+                    "Web pages may not call this service.",
+                    hint="Call it from a program, without an Origin header.",
+                )
         await self._app(scope, receive, send)
 
 

@@ -72,12 +72,12 @@ class ConnectInfoRoute:
 async def owner_create(call: Call) -> Answer:
     """A session without a token: the claim code is what the owner hands over."""
     body = await call.body(CreateSession)
-    if body.totp_code is not None:
-        await call.operations.approvals.require_current_code(body.totp_code)
+    limits = {asset: int(units) for asset, units in body.limits.items()}
+    await call.operations.approvals.require_for_session(limits, body.totp_code)
     session, code = await call.operations.sessions.create(
         body.wallet_id,
         name=body.name,
-        limits={asset: int(units) for asset, units in body.limits.items()},
+        limits=limits,
         max_transactions=body.max_transactions,
         ttl_seconds=body.ttl_seconds,
         source=ACTOR,

@@ -47,8 +47,13 @@ class OwnerDoor:
         """A protective act: being able to open the socket is enough."""
         return self._call(Call(method, path, _with_body(method, body)))
 
-    def release(self, method: str, path: str, body: Json | None = None) -> Json:
-        """An act that needs the master password."""
+    def release(
+        self, method: str, path: str, body: Json | None = None, *, code_in_body: bool = False
+    ) -> Json:
+        """An act that needs the master password; a code is asked for on a terminal where one is wanted.
+
+        ``code_in_body``: the route takes it as ``totpCode``.
+        """
         if self._password is None:
             self._password = passwords.master_password(self._password_file).reveal()
         headers = {"X-Master-Password": self._password}
@@ -61,6 +66,8 @@ class OwnerDoor:
             if error.code is not Code.FACTOR_REQUIRED or not sys.stdin.isatty():
                 raise
         code = typer.prompt("Code of your authenticator app").strip()
+        if code_in_body:
+            return self._call(replace(call, body={**(body or {}), "totpCode": code}))
         return self._call(replace(call, headers={**headers, "X-TOTP-Code": code}))
 
     def _call(self, call: Call) -> Json:
@@ -116,12 +123,19 @@ def is_initialised(data_dir: Path) -> bool:
 
 
 def require_initialised(data_dir: Path) -> None:
-    if not is_initialised(data_dir):
+    if is_initialised(data_dir):
+        return
+    if (data_dir / "waiaas.db").exists() or (data_dir / "keystore").exists():
         raise UnavailableError(
-            Code.NOT_INITIALISED,
-            f"There is no wallet directory at {data_dir}.",
-            hint="Make one with: waiaas init",
+            Code.KEYSTORE_MISSING,
+            f"{data_dir} was set up, and its keystore/header.json is gone.",
+            hint="Restore the keystore from a backup; without it no key opens.",
         )
+    raise UnavailableError(
+        Code.NOT_INITIALISED,
+        f"There is no wallet directory at {data_dir}.",
+        hint="Make one with: waiaas init",
+    )
 
 
 def is_live(data_dir: Path) -> bool:

@@ -9,7 +9,7 @@ from wallet.cli import owner, render
 from wallet.cli.http import Json
 from wallet.cli.options import AsJson, DataDir, PasswordFile, Reason, Totp
 from wallet.cli.send import say_outcome
-from wallet.errors import AuthError, Code, NotFoundError, bad_field
+from wallet.errors import Code, NotFoundError, bad_field
 
 TransactionId = Annotated[str, typer.Argument(help="The id, or a unique part of its end.")]
 _SHORT = 6
@@ -32,11 +32,10 @@ def approve(
         _say_payment(payment, waiting["fingerprint"])
         _confirm("Approve this payment?")
     body: Json = {"digest": payment["digest"]}
-    if code is None and waiting["factorNeeded"] == "CODE":
-        code = _ask_code()
+    path = f"/v1/transactions/{payment['id']}/approve"
     if code is not None:
         body["totpCode"] = code
-    answer = door.release("POST", f"/v1/transactions/{payment['id']}/approve", body)
+    answer = door.release("POST", path, body, code_in_body=True)
     # The question is answered, so how long it may stay open is no news.
     render.show(answer, as_json=as_json, say=lambda one: say_outcome({**one, "expiresAt": None}))
 
@@ -162,14 +161,3 @@ def _confirm(question: str) -> None:
     if not typer.confirm(question):
         print("Nothing was changed.")
         raise render.Leave(render.GENERAL)
-
-
-def _ask_code() -> str:
-    if not sys.stdin.isatty():
-        raise AuthError(
-            Code.FACTOR_REQUIRED,
-            "This amount needs a code of your authenticator app.",
-            hint="Give it with --code.",
-        )
-    code: str = typer.prompt("Code of your authenticator app")
-    return code

@@ -44,7 +44,7 @@ def create(
         "totpCode": code,
     }
     given = {key: value for key, value in body.items() if value is not None}
-    made = door.release("POST", "/v1/sessions", given)
+    made = door.release("POST", "/v1/sessions", given, code_in_body=True)
     url = door.running.agent_url
     answer = {**made, "agentUrl": url, "claimCommand": claim_command(url, made["claimCode"])}
     render.show(answer, as_json=as_json, say=_say_created)

@@ -1,6 +1,7 @@
 """Approvals: the owner's yes, bound to what was shown, proved by the factor its amount needs."""
 
 import asyncio
+from collections.abc import Mapping
 
 from wallet.domain.facts import Fact
 from wallet.domain.owner import Factor, Owner, factor_needed
@@ -87,7 +88,7 @@ class Approvals:
             needed = await self._needed(unit, row, enrolled)
             if _STRENGTH[factor] < _STRENGTH[needed]:
                 raise _stronger(needed)
-            if factor is Factor.CODE:
+            if factor is Factor.CODE or totp_step is not None:
                 await _spend_step(unit, totp_step)
             return await self._consent(unit, row, factor, actor, now)
 
@@ -139,6 +140,28 @@ class Approvals:
             )
         step = await self.check_code(code)
         await self._store.run(lambda unit: _spend_step(unit, step))
+
+    async def wants_code(self, needed: Factor) -> bool:
+        """Whether the host must add a code to the master password: above a tap, once an app is enrolled.
+
+        Raises KEYSTORE_LOCKED while nobody can check one.
+        """
+        return needed is not Factor.TAP and await self._vault.totp_enrolled()
+
+    async def require_for_session(self, limits: Mapping[str, int], code: str | None) -> None:
+        """A new session releases its limits: above the tap band of an asset it needs a fresh code as well.
+
+        ``limits`` per asset key in base units. Raises FACTOR_REQUIRED, FACTOR_INVALID, and KEYSTORE_LOCKED
+        while nobody can check a code.
+        """
+        enrolled = await self._vault.totp_enrolled()
+        owner = await self._store.read(lambda unit: unit.authority.owner())
+        beyond = owner is not None and any(
+            factor_needed(owner, asset, limit, {}, code_enrolled=enrolled) is not Factor.TAP
+            for asset, limit in limits.items()
+        )
+        if code is not None or (enrolled and beyond):
+            await self.require_current_code(code)
 
     async def _wrong_code(self, now: int) -> AuthError:
         async def body(unit: Unit) -> int:
