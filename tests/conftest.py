@@ -1,10 +1,15 @@
-"""One sandbox for all tests that leave it as they found it; those that stop or kill it start their own."""
+"""How all tests run, and one sandbox for those that leave it as they found it; the others start their own."""
 
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.sandbox import Sandbox, sandbox
+
+# How long an example takes says nothing about the product, only about what else the machine does.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

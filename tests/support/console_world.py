@@ -317,7 +317,7 @@ async def running(*works: Callable[[asyncio.Event], Awaitable[None]]) -> AsyncIt
             stopping.set()
 
 
-async def eventually(holds: Callable[[], Awaitable[Any]], seconds: float = 5) -> Any:
+async def eventually(holds: Callable[[], Awaitable[Any]], seconds: float = 20) -> Any:
     """What ``holds`` returned as soon as it is true, waiting at most ``seconds``."""
     found: Any = None
     with suppress(TimeoutError):

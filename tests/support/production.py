@@ -70,6 +70,21 @@ class Installation:
         )
         until((self.data_dir / "daemon.json").exists, "the daemon is ready")
 
+    def starts_and_says(self, *words: str) -> dict[str, Any]:
+        """The first line that a starting daemon prints."""
+        more = ["--password-file", str(self.password_file)]
+        self.daemon = subprocess.Popen(
+            [*self.command("start", "--port", "0", *words), *more],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            env=environment(),
+        )
+        assert self.daemon.stdout is not None
+        with self.daemon.stdout as said:
+            return dict(json.loads(said.readline()))
+
     def stops(self) -> None:
         if self.daemon is not None:
             self.daemon.terminate()

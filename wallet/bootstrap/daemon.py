@@ -113,7 +113,9 @@ class _Daemon:
         loop = self._start_loops(tasks, app)
         stack.callback(loop.stop)
         self._ready = True
-        _write_daemon_file(settings.data_dir, agent_url, owner_path, self._started_at)
+        facts = _daemon_facts(agent_url, owner_path, self._started_at)
+        _write_daemon_file(settings.data_dir, facts)
+        self._launch.announce(facts)
         stack.callback((settings.data_dir / "daemon.json").unlink, missing_ok=True)
         log.info("ready", agent_url=agent_url, locked=app.unlocking.is_locked)
         tasks.create_task(self._run_bot(app, header.bot_api_url))
@@ -237,14 +239,17 @@ def _import_bot(load: Callable[..., bool], *, plain: bool) -> None:
     import bot.app  # noqa: F401, PLC0415 - heavy
 
 
-def _write_daemon_file(data_dir: Path, agent_url: str, owner: Path, started_at: int) -> None:
-    facts = {
+def _daemon_facts(agent_url: str, owner: Path, started_at: int) -> Mapping[str, object]:
+    return {
         "pid": os.getpid(),
         "version": __version__,
         "agent_url": agent_url,
         "owner_socket": str(owner),
         "started_at": started_at,
     }
+
+
+def _write_daemon_file(data_dir: Path, facts: Mapping[str, object]) -> None:
     temporary = data_dir / "daemon.json.new"
     with suppress(FileNotFoundError):
         temporary.unlink()

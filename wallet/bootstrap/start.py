@@ -38,6 +38,10 @@ def _nothing() -> None:
     """Logging stays as it is."""
 
 
+def _silent(_: Mapping[str, object]) -> None:
+    """Nobody is told."""
+
+
 @dataclass(frozen=True, slots=True)
 class Launch:
     """How this process was asked to run. ``kind`` is what the directory must have been born as."""
@@ -51,6 +55,7 @@ class Launch:
     configure_log: Callable[[], None] = (
         _nothing  # imports the logging library, so it is called late
     )
+    announce: Callable[[Mapping[str, object]], None] = _silent  # daemon.json's content, once ready
 
 
 @dataclass(frozen=True, slots=True)

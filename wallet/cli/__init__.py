@@ -8,7 +8,7 @@ from typing import Any, Final
 import typer
 
 from wallet.cli import render
-from wallet.errors import WalletError
+from wallet.errors import Code, InputError, WalletError
 
 # Name -> module and attribute: only the command that is called is imported, so that it starts quickly.
 COMMANDS: Final[Mapping[str, str]] = {
@@ -67,14 +67,31 @@ def _load(place: str) -> Any:
 def main() -> None:
     """Run one command; leaves by SystemExit with the documented code."""
     first = sys.argv[1] if len(sys.argv) > 1 else None
+    as_json = "--json" in sys.argv
     try:
-        build(first if first in COMMANDS or first in GROUPS else None)()
+        app = build(first if first in COMMANDS or first in GROUPS else None)
+        code = app(standalone_mode=False)
+        raise SystemExit(code if isinstance(code, int) else render.OK)
     except WalletError as error:
-        raise SystemExit(render.fail(error, as_json="--json" in sys.argv)) from None
+        raise SystemExit(render.fail(error, as_json=as_json)) from None
+    except typer.Abort:
+        print("Aborted.", file=sys.stderr)
+        raise SystemExit(render.GENERAL) from None
+    except typer.TyperException as error:
+        raise SystemExit(_misused(error, as_json=as_json)) from None
     except BrokenPipeError:
         sys.stderr.close()
         raise SystemExit(render.GENERAL) from None
-    except SystemExit as leaving:
-        # The parser's own code for a wrong call is 2, which is taken: already running.
-        usage = leaving.code == render.ALREADY_RUNNING and not isinstance(leaving, render.Leave)
-        raise SystemExit(render.GENERAL if usage else leaving.code) from None
+
+
+def _misused(error: typer.TyperException, *, as_json: bool) -> int:
+    """A call the parser does not understand. Its own code would be 2, which is taken: already running."""
+    # The parser's own errors are private classes of it; only their base is public.
+    message, show = (getattr(error, name, None) for name in ("format_message", "show"))
+    if message is None or show is None:
+        raise error
+    if as_json:
+        refusal = InputError(Code.VALIDATION_ERROR, message(), hint="waiaas --help")
+        return render.fail(refusal, as_json=True)
+    show()
+    return render.GENERAL

@@ -57,10 +57,20 @@ def host_checks(home: Path) -> Iterator[Finding]:
 
 
 def _initialised(home: Path) -> Iterator[Finding]:
-    if owner.is_initialised(home):
-        yield ok("keystore", "There is a keystore.")
-    else:
+    if not owner.is_initialised(home):
         yield bad("keystore", f"There is no keystore in {home}.", "waiaas init")
+        return
+    from wallet.keystore.files import KeystoreFiles  # noqa: PLC0415 - imports the libraries
+
+    try:
+        files = KeystoreFiles(home / "keystore")
+        files.read_header()
+        for _ in files.read_wallets():
+            pass
+    except WalletError as error:
+        yield bad("keystore", error.message, error.hint or "Restore it from a backup.")
+        return
+    yield ok("keystore", "It is whole, as far as can be seen without the password.")
 
 
 def _directory(home: Path) -> Finding:
@@ -128,9 +138,16 @@ def _endpoint(check: str, network: NetworkSettings, url: str) -> Iterator[Findin
     is_evm = network.network.chain is ChainName.ETHEREUM
     try:
         result, server_time = rpc(url, "eth_chainId" if is_evm else "getGenesisHash")
-    except (OSError, HTTPException, ValueError, KeyError, TypeError) as error:
+    except (OSError, HTTPException) as error:
         yield bad(
             check, f"It does not answer ({type(error).__name__}).", "Check the endpoint's URL."
+        )
+        return
+    except (ValueError, KeyError, TypeError):
+        yield bad(
+            check,
+            "It answers, and not as a node does: it is down, or no node of this chain.",
+            "Try again later, or use another endpoint.",
         )
         return
     found = str(int(result, 16)) if is_evm else str(result)

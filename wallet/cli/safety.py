@@ -56,14 +56,17 @@ def recover(
         )
         code = asked.strip() or None
     found = door.release("POST", "/v1/recover", {} if code is None else {"totpCode": code})
-    render.show(found, as_json=as_json, say=_say_recovery)
+    with_code = code is not None
+    render.show(found, as_json=as_json, say=lambda one: _say_recovery(one, with_code=with_code))
 
 
-def _say_recovery(found: Any) -> None:
+def _say_recovery(found: Any, *, with_code: bool) -> None:
     if found["recoveryAt"] is None:
         print(f"The state is {found['state']}.")
         return
     print(f"Recovery runs. Payments start again at {render.moment(found['recoveryAt'])}.")
+    if not with_code:
+        print("With a code of an authenticator app (--code) the wait is the short one.")
     print("Until then it can be cancelled in Telegram, or with: waiaas recover --cancel")
     print("Agents will need new sessions: waiaas session create")
 

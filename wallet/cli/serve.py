@@ -1,12 +1,13 @@
 """`waiaas start` and `stop`: the daemon as a process."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -33,8 +34,9 @@ def start(
     exit_with_stdin: Annotated[bool, typer.Option("--exit-with-stdin", hidden=True)] = False,
     data_dir: DataDir = None,
     password_file: PasswordFile = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Run the daemon in the foreground, until Ctrl-C or `waiaas stop`."""
+    """Run the daemon in the foreground, until Ctrl-C or `waiaas stop`. With --json one line says when it is ready."""
     home = owner.directory(data_dir)
     owner.require_initialised(home)
     kind = _require_kind(home, sandbox=sandbox)
@@ -57,8 +59,17 @@ def start(
         plain_import=environment().get("WAIAAS_TELEGRAM_PLAIN_IMPORT") == "1",
         runtime_dir=environment().get("XDG_RUNTIME_DIR"),
         configure_log=lambda: _log(settings.daemon.log_level),
+        announce=_say_ready if as_json else _say_nothing,
     )
     raise render.Leave(_run(serve(launch)))
+
+
+def _say_ready(facts: Mapping[str, object]) -> None:
+    print(json.dumps({"ready": True, **facts}), flush=True)
+
+
+def _say_nothing(_: Mapping[str, object]) -> None:
+    """The log tells it."""
 
 
 def _log(level: str) -> None:

@@ -44,6 +44,7 @@ def _say_status(found: Any) -> None:
         (
             ("daemon", f"{found['version']}, pid {found['pid']}, {found['agentUrl']}"),
             ("state", found["state"]["state"]),
+            ("telegram", _telegram(found["bot"])),
             ("keystore", _lock(found)),
             ("owner", paired["name"] if paired else "not paired: waiaas pair"),
             ("payments", f"{found['waiting']} waiting for you, {found['open']} open"),
@@ -54,8 +55,24 @@ def _say_status(found: Any) -> None:
     for one in found["wallets"]:
         balance = one["formatted"] or f"balance unknown: {one['error']}"
         print(f"  {render.plain(one['name'])}  {balance}  {one['address']}")
-    if found["state"]["state"] != "NORMAL":
+    state = found["state"]
+    if state["state"] == "RECOVERING":
+        print(f"A recovery runs; payments start again at {render.moment(state['recoveryAt'])}.")
+        print("To stop it: waiaas recover --cancel")
+    elif state["state"] != "NORMAL":
         print("Stopped by the kill switch. To start again: waiaas recover")
+
+
+def _telegram(bot: Any) -> str:
+    """How the owner's chat is: what the bot last met, and whether approving there is frozen."""
+    told = str(bot.get("state", "UNKNOWN"))
+    if bot.get("username"):
+        told += f" as @{bot['username']}"
+    if bot.get("consecutiveErrors"):
+        told += f", {bot['consecutiveErrors']} failed polls in a row ({bot.get('lastError')})"
+    if bot.get("frozen"):
+        told += "; approving there is frozen: find out why, then waiaas pair"
+    return told
 
 
 def _lock(found: Any) -> str:

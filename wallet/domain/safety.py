@@ -61,9 +61,13 @@ def next_stop_state(state: StopState, event: StopEvent) -> StopState:
     found = STOP_TRANSITIONS.get((state, event))
     if found is None:
         code, message = _REFUSALS[event]
+        hint = None
+        if state is StopState.RECOVERING:
+            hint = "To stop the recovery: waiaas recover --cancel."
+            message = "The kill switch is active, and a recovery is running."
         if event is StopEvent.BEGIN_RECOVERY and state is StopState.RECOVERING:
             code, message = Code.RECOVERY_ALREADY_STARTED, "A recovery is already running."
-        raise ConflictError(code, message, details={"state": state.value})
+        raise ConflictError(code, message, details={"state": state.value}, hint=hint)
     return found
 
 

@@ -73,16 +73,24 @@ class MasterPassword:
     async def _failed(self) -> AuthError:
         now = self._clock.now()
 
-        async def body(unit: Unit) -> None:
+        async def body(unit: Unit) -> int:
             count = (await unit.authority.counter(COUNTER))[0] + 1
             until = now + self._lockout_ms if count >= self._attempts else 0
             await unit.authority.set_counter(COUNTER, 0 if until else count, until)
             await unit.audit.append(
                 Fact.MASTER_PASSWORD_FAILED, actor="host", at=now, details={"count": str(count)}
             )
+            return max(0, self._attempts - count)
 
-        await self._store.run(body)
-        return AuthError(Code.INVALID_MASTER_PASSWORD, "The master password is wrong.")
+        left = await self._store.run(body)
+        minutes = self._lockout_ms // 60_000
+        hint = f"{left} more before it is locked." if left else f"Locked for {minutes} minutes."
+        return AuthError(
+            Code.INVALID_MASTER_PASSWORD,
+            "The master password is wrong.",
+            details={"triesLeft": left},
+            hint=hint,
+        )
 
 
 def _required(message: str) -> AuthError:

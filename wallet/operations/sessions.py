@@ -215,7 +215,9 @@ class Sessions:
         async def body(unit: Unit) -> Session:
             session = await unit.sessions.get(session_id)
             if session is None:
-                raise NotFoundError(Code.SESSION_NOT_FOUND, "There is no such session.")
+                raise NotFoundError(
+                    Code.SESSION_NOT_FOUND, "There is no such session.", hint="waiaas session list"
+                )
             await self._end(unit, session, actor, reason, now)
             return replace(session, revoked_at=session.revoked_at or now)
 
@@ -227,7 +229,9 @@ class Sessions:
     async def get(self, session_id: str) -> Session:
         session = await self._store.read(lambda unit: unit.sessions.get(session_id))
         if session is None:
-            raise NotFoundError(Code.SESSION_NOT_FOUND, "There is no such session.")
+            raise NotFoundError(
+                Code.SESSION_NOT_FOUND, "There is no such session.", hint="waiaas session list"
+            )
         return session
 
     def _require_current(self, session: Session, hashed: str, now: int) -> None:

@@ -98,7 +98,7 @@ async def test_a_read_does_not_wait_for_a_running_unit(store: Database) -> None:
 
     writing = asyncio.create_task(store.run(body))
     await inside.wait()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         assert len(await store.read(lambda u: u.wallets.all())) == 1
     assert store.reader.wallet("w2") is None
     leave.set()

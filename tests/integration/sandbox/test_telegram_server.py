@@ -92,7 +92,7 @@ async def polling(dispatcher: Dispatcher, bot: Bot) -> AsyncIterator[None]:
 
 async def answering(owner: Visitor) -> None:
     """Wait until a getUpdates call is open."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while True:
             if await owner.calls("getUpdates"):
                 return
@@ -346,7 +346,7 @@ async def test_the_bot_learns_who_wrote_and_who_pressed(
     await owner.says("mine")
     press = asyncio.create_task(stranger.presses(card.message_id, "a:Approve"))
     seen: list[Any] = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while len(seen) < 2:
             offset = seen[-1].update_id + 1 if seen else None
             seen += await bot.get_updates(offset=offset, timeout=5)

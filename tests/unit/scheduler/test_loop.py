@@ -37,7 +37,7 @@ class Counter:
             self._news.notify_all()
 
     async def at(self, runs: int) -> None:
-        async with asyncio.timeout(5), self._news:
+        async with asyncio.timeout(30), self._news:
             await self._news.wait_for(lambda: self.runs >= runs)
 
 
