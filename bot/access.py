@@ -65,6 +65,8 @@ def caller_of_raw(update: Mapping[str, Any]) -> Caller | None:
     message: Any = query.get("message") if tapped else source
     if not isinstance(source, Mapping) or not isinstance(message, Mapping):
         return None
+    if not tapped and "forward_origin" in message:
+        return None  # somebody else's words: the owner only passed them on
     try:
         chat = message["chat"]
         text = "" if tapped else str(message.get("text") or "")
@@ -78,6 +80,8 @@ def caller_of(update: Update) -> Caller | None:
     message = update.message if query is None else query.message
     user = query.from_user if query is not None else update.message and update.message.from_user
     if message is None or not user:
+        return None
+    if update.message is not None and update.message.forward_origin is not None:
         return None
     text = update.message.text if update.message is not None else None
     return Caller(user.id, message.chat.id, message.chat.type == "private", text or "")

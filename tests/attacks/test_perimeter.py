@@ -317,3 +317,62 @@ def test_guessing_tokens_is_slowed_down_and_shuts_nobody_else_out(
     assert answered(found[0]) == (401, "INVALID_TOKEN")
     assert answered(found[-1]) == (429, "RATE_LIMIT_EXCEEDED")
     assert agent.request("GET", "/v1/wallet/address").is_success
+
+
+@scenario("R-31")
+def test_a_refused_bot_token_ends_the_chat_and_nothing_else(
+    installed: tuple[Installation, Agent],
+) -> None:
+    made, agent = installed
+    running(made, agent)
+    made.stops()
+    token = made.data_dir / "bot_token"
+    whole = token.read_text()
+    token.write_text("123456:revoked")
+    try:
+        running(made, agent)
+        until(lambda: made.host.status()["bot"]["state"] == "REFUSED", "the token is refused")
+        row = agent.asks("0.01")
+        agent.waits_for(row["id"], "CONFIRMED")
+        made.stops()
+    finally:
+        token.write_text(whole)
+
+
+@scenario("R-39")
+def test_a_long_path_moves_the_socket_and_keeps_it_private(tmp_path: Path) -> None:
+    deep = tmp_path / ("a" * 60) / ("b" * 60)
+    deep.mkdir(parents=True)
+    with installation(deep) as made:
+        made.starts()
+        path = Path(made.facts["owner_socket"])
+
+        assert len(str(path)) < 100
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+        assert made.host.status()["locked"] is False
+        made.stops()
+        assert not path.exists()
+
+
+@scenario("R-34", "N-24")
+def test_an_endpoint_that_becomes_another_chain_is_refused(
+    installed: tuple[Installation, Agent],
+) -> None:
+    made, agent = installed
+    running(made, agent)
+    payee = agent.chain.stranger()
+    made.stops()
+    agent.chain.order(chain_id={"value": 1})
+    try:
+        running(made, agent)
+        row = agent.asks("0.01", to=payee)
+        read = agent.request("GET", "/v1/wallet/balance")
+        assert answered(read) == (502, "CHAIN_IDENTITY_MISMATCH")
+        found = made.host.does("GET", "/v1/doctor", proved=False)["report"]["networks"]
+        assert found["evm-local"]["code"] == "CHAIN_IDENTITY_MISMATCH"
+        assert agent.sees(row["id"])["status"] in {"PENDING", "EXECUTING"}
+        assert agent.chain.payments_to(payee) == []
+    finally:
+        agent.chain.order(chain_id={"value": None})
+    agent.waits_for(row["id"], "CONFIRMED", seconds=60)

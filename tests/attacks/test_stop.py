@@ -10,6 +10,7 @@ from tests.support.chain import ETHER
 from tests.support.house import House, bearer
 from tests.support.vault import PASSWORD
 from wallet.domain.facts import Fact
+from wallet.errors import RefusedError
 
 ADDRESS = "/v1/wallet/address"
 OPEN = ("/health", "/ready")
@@ -291,3 +292,19 @@ async def test_removing_the_halt_file_is_no_recovery(home: House) -> None:
 
     assert await state(home) == "ACTIVATED"
     assert (await home.agent.get(ADDRESS)).status_code == 503
+
+
+@scenario("R-41")
+async def test_the_chat_can_hold_a_recovery_up_once_and_no_longer(home: House) -> None:
+    """Somebody who took the account must not keep the wallet stopped for ever."""
+    await stop(home)
+    safety = home.world.app.safety
+    assert (await recover(home))[0] in {200, 202}
+    await safety.cancel_recovery("telegram", from_chat=True)
+    assert (await recover(home))[0] in {200, 202}
+
+    with pytest.raises(RefusedError):
+        await safety.cancel_recovery("telegram", from_chat=True)
+
+    await home.world.passes(86_400)
+    assert await state(home) == "NORMAL"
