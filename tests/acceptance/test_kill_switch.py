@@ -1,5 +1,7 @@
 """The kill switch: it stops what waits and what is due, answers plainly, and is left by the host only."""
 
+import json
+import stat
 from pathlib import Path
 
 import httpx
@@ -55,7 +57,8 @@ def test_the_kill_switch_stops_everything_and_the_host_recovers() -> None:
 
         for agent in agents:
             assert send_status(agent) == (401, "SESSION_REVOKED")
-        fresh = [running.host.new_agent(agent) for agent in agents]
+        running.renews_sessions()
+        fresh = [running.agent(agent.chain.name) for agent in agents]
         for agent, row, payee in zip(fresh, rows, payees, strict=True):
             ended = agent.sees(row["id"])
             assert (ended["status"], ended["error"]) == ("CANCELLED", "KILL_SWITCH_ACTIVE")
@@ -98,3 +101,46 @@ def test_a_running_recovery_can_be_cancelled_from_the_chat_once() -> None:
         running.owner.presses(card, "Cancel")
 
         until(lambda: running.host.status()["state"]["state"] == "ACTIVATED", "stopped again")
+
+
+def test_new_demo_sessions_are_offered_after_a_recovery_only_and_make_the_lines_work() -> None:
+    with sandbox() as running:
+        home, chat = Path(running.facts["data_dir"]), running.facts["telegram_url"]
+        before = {name: (home / name).read_text() for name in ("eth.env", "sol.env")}
+        early = httpx.post(f"{chat}/sessions", json={}, timeout=10)
+        pull(running)
+        stopped = httpx.post(f"{chat}/sessions", json={}, timeout=10)
+        running.host.does("POST", "/v1/recover", json={})
+
+        running.renews_sessions()
+
+        assert (early.status_code, stopped.status_code) == (409, 409)
+        tokens = [session["token"] for session in running.facts["sessions"]]
+        for name, token in zip(before, tokens, strict=True):
+            text = (home / name).read_text()
+            assert text == (
+                f"export WAIAAS_BASE_URL={running.agent_url}\nexport WAIAAS_SESSION_TOKEN={token}\n"
+            )
+            assert text != before[name]
+            assert stat.S_IMODE((home / name).stat().st_mode) == 0o600
+        for chain in ("ethereum", "solana"):
+            assert running.agent(chain).asks("0.01", wait=20)["status"] == "CONFIRMED"
+        sessions = running.host.does("GET", "/v1/sessions", proved=False)["items"]
+        demo = [one for one in sessions if one["name"].startswith("demo")]
+        limits = {(one["walletId"], json.dumps(one["limits"], sort_keys=True)) for one in demo}
+        assert len(demo) == 4
+        assert len(limits) == 2
+        assert not any(token in json.dumps(running.owner.messages()) for token in tokens)
+        assert httpx.post(f"{chat}/sessions", json={}, timeout=10).status_code == 409
+
+
+def test_the_lines_work_again_after_the_daemon_was_killed_between_recovery_and_press() -> None:
+    with sandbox() as running:
+        pull(running)
+        running.host.does("POST", "/v1/recover", json={})
+        until(lambda: running.host.status()["state"]["state"] == "NORMAL", "NORMAL again", 20)
+        running.kills_daemon()
+
+        running.renews_sessions()
+
+        assert running.agent("ethereum").asks("0.01", wait=20)["status"] == "CONFIRMED"

@@ -275,6 +275,24 @@ class Sandbox:
         password = Path(self.facts["password_file"]).read_text().strip()
         return Host(self.facts["owner_socket"], password)
 
+    def renews_sessions(self, seconds: float = 30) -> None:
+        """Take the offer of new demo sessions on the chat page; `agent` gives those from then on."""
+
+        def is_offered() -> bool:
+            found = httpx.get(f"{self.facts['telegram_url']}/info", timeout=10).json()
+            return bool(found["offer"] == "OPEN")
+
+        until(is_offered, "new demo sessions are offered", seconds)
+        answer = httpx.post(f"{self.facts['telegram_url']}/sessions", json={}, timeout=60)
+        assert answer.json() == {"made": True}, answer.text
+        self.takes_sessions()
+
+    def takes_sessions(self) -> None:
+        """The line that tells of new demo sessions."""
+        line = self.lines.get(timeout=30)
+        assert list(line) == ["sessions"], line
+        self.facts["sessions"] = line["sessions"]
+
     def chain(self, name: str) -> Chain:
         short = "evm" if name == "ethereum" else "solana"
         return Chain(name, self.facts[f"{short}_rpc"], self.facts[f"{short}_control"])

@@ -25,6 +25,17 @@ class TelegramSandbox:
     bot_username: str
     process: subprocess.Popen[str]
 
+    def says(self, **line: Any) -> None:
+        """What the process that started the stand-in tells it; needs --exit-with-stdin."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(line) + "\n")
+        self.process.stdin.flush()
+
+    def hears(self) -> Any:
+        """The next line the stand-in prints."""
+        assert self.process.stdout is not None
+        return json.loads(self.process.stdout.readline())
+
 
 @contextmanager
 def telegram_sandbox(*options: str) -> Iterator[TelegramSandbox]:

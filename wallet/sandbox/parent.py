@@ -25,11 +25,11 @@ from wallet.sandbox.agent import Agent
 from wallet.sandbox.place import Place, config_text, free_port, place
 from wallet.sandbox.prepare import Held, OwnerClient, World, prepare
 from wallet.sandbox.processes import Child, end_all, ready_line, spawn
+from wallet.sandbox.renewal import Renewal
 from wallet.settings import CONFIG_FILE, Secret, child_environment, environment, load
 
 READY_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.02
-WATCH_SECONDS: Final = 1.0
 FAILURES: Final = 5
 FIRST_SECONDS: Final = 3.0  # what leaves at once is told before the chat is
 _PASSED_ON: Final = ("WAIAAS_TELEGRAM_PLAIN_IMPORT",)
@@ -271,8 +271,11 @@ async def _work(sandbox: Sandbox, group: asyncio.TaskGroup) -> None:
     for one in held:
         text = words.env_text(one, running["agent_url"])
         sandbox.place.write_private(words.env_file(one), text)
+    chat, as_json = sandbox.stand_ins["telegram"], sandbox.options.as_json
+    renewal = Renewal(sandbox.place, chat, held, sandbox.running, as_json)
+    group.create_task(renewal.serve())
+    group.create_task(renewal.watch(owner))
     await _present(sandbox, running, held)
-    group.create_task(_offer_sessions(sandbox, owner, held))
 
 
 async def _present(sandbox: Sandbox, running: dict[str, Any], held: list[Held]) -> None:
@@ -292,19 +295,6 @@ async def _present(sandbox: Sandbox, running: dict[str, Any], held: list[Held]) 
         await agent.follow()
     finally:
         await agent.close()
-
-
-async def _offer_sessions(sandbox: Sandbox, owner: OwnerClient, held: list[Held]) -> None:
-    """After a recovery every session is gone: say how to make new ones."""
-    before = "NORMAL"
-    while True:
-        await asyncio.sleep(WATCH_SECONDS)
-        with suppress(WalletError, httpx.HTTPError, KeyError):
-            state = str((await owner.get("/v1/kill-switch"))["state"])
-            if state == "NORMAL" != before:
-                lines = words.session_lines(sandbox.place, held)
-                sandbox.say("\n".join(["Running again. New demo sessions:", *lines]))
-            before = state
 
 
 def _engine(wanted: str) -> list[str]:

@@ -1,7 +1,7 @@
 """Fills a fresh sandbox through the same doors a person uses: wallets, rules, owner, money, sessions."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -92,7 +92,7 @@ def answer_of(response: httpx.Response) -> Json:
         return dict(response.json())
     raise UnavailableError(
         Code.INTERNAL_ERROR,
-        f"The sandbox could not be prepared: {response.request.url.path}: {response.text}",
+        f"The sandbox was refused {response.request.url.path}: {response.text}",
     )
 
 
@@ -112,12 +112,18 @@ async def prepare(owner: OwnerClient, world: World, delay_seconds: int) -> list[
         for coin, wallet in zip(COINS, wallets, strict=True):
             await fund(http, world, coin, wallet["address"])
         held = [
-            await _session(owner, http, world, coin, wallet)
+            await _session(owner, http, world.agent_url, coin, wallet)
             for coin, wallet in zip(COINS, wallets, strict=True)
         ]
         # Last, because the bot takes the longest to come up.
         await _pair(owner, http, world)
         return held
+
+
+async def renewed(owner: OwnerClient, agent_url: str, held: Sequence[Held]) -> list[Held]:
+    """The same wallets, each with a new claimed session under the limits of the first one."""
+    async with httpx.AsyncClient(timeout=SECONDS) as http:
+        return [await _session(owner, http, agent_url, one.coin, one.wallet) for one in held]
 
 
 async def _wallet(owner: OwnerClient, coin: Coin, delay_seconds: int) -> Json:
@@ -179,7 +185,7 @@ async def _candidate(owner: OwnerClient) -> None:
 
 
 async def _session(
-    owner: OwnerClient, http: httpx.AsyncClient, world: World, coin: Coin, wallet: Json
+    owner: OwnerClient, http: httpx.AsyncClient, agent_url: str, coin: Coin, wallet: Json
 ) -> Held:
     body = {
         "walletId": wallet["id"],
@@ -190,5 +196,5 @@ async def _session(
     }
     made = await owner.release("POST", "/v1/sessions", body)
     claim = {"code": made["claimCode"]}
-    claimed = answer_of(await http.post(f"{world.agent_url}/v1/sessions/claim", json=claim))
+    claimed = answer_of(await http.post(f"{agent_url}/v1/sessions/claim", json=claim))
     return Held(coin, wallet, claimed["token"])

@@ -51,16 +51,20 @@ def welcome(place: Place, agent_url: str, held: Sequence[Held], delay_seconds: i
 def paste_lines(place: Place, held: Sequence[Held]) -> list[str]:
     waiaas, home = command(), place.home
     where = f"--data-dir {home} --password-file {place.password_file}"
-    sends = [
-        f"  (. {home / env_file(one)}; {waiaas} send --to {SHOPS[one.coin.network]} "
-        f"--amount {one.coin.tiers[0]} --asset {one.coin.symbol} --wait 30)"
-        for one in held
-    ]
     return [
-        *sends,
+        *send_lines(place, held),
         f"  {waiaas} kill --data-dir {home}",
         f"  {waiaas} recover {where}",
         *session_lines(place, held),
+    ]
+
+
+def send_lines(place: Place, held: Sequence[Held]) -> list[str]:
+    """A payment per wallet, with the session its file holds."""
+    return [
+        f"  (. {place.home / env_file(one)}; {command()} send --to {SHOPS[one.coin.network]} "
+        f"--amount {one.coin.tiers[0]} --asset {one.coin.symbol} --wait 30)"
+        for one in held
     ]
 
 

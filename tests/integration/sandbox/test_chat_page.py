@@ -1,5 +1,6 @@
 """The chat page in a real browser: what the visitor of the sandbox sees and presses."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -63,7 +64,7 @@ def chromium() -> str:
 
 @pytest.fixture
 def sandbox() -> Iterator[TelegramSandbox]:
-    with telegram_sandbox("--bot-name", "Wallet") as running:
+    with telegram_sandbox("--bot-name", "Wallet", "--exit-with-stdin") as running:
         yield running
 
 
@@ -233,3 +234,45 @@ async def test_pressing_twice_while_the_bot_thinks_asks_once(page: Page, bot: Bo
     await bot.call("answerCallbackQuery", callback_query_id=query["id"])
     await expect(approve).not_to_have_attribute("aria-busy", "true")
     assert await bot.waiting() == []
+
+
+async def test_the_sandboxes_offer_stands_apart_and_is_taken_by_one_press(
+    page: Page, sandbox: TelegramSandbox, bot: BotCalls
+) -> None:
+    bar = page.get_by_role("region", name="Sandbox, not the bot")
+    renew = bar.get_by_role("button", name="New demo session")
+    await expect(page.locator("#name")).to_have_text("Wallet")
+    await expect(bar).to_be_hidden()
+
+    sandbox.says(offer=True)
+    await renew.click()
+    assert await asyncio.to_thread(sandbox.hears) == {"pressed": "new_demo_session"}
+    await expect(renew).to_be_disabled()
+    sandbox.says(offer=False, failed=None)
+
+    await expect(page.locator("#toast")).to_contain_text("new sessions")
+    await expect(bar).to_be_hidden()
+    await expect(page.locator(".message")).to_have_count(0)
+    assert await bot.waiting() == []
+
+
+async def test_an_offer_that_failed_says_why_and_stays_until_it_is_withdrawn(
+    page: Page, browser: Browser, sandbox: TelegramSandbox
+) -> None:
+    renew = page.get_by_role("button", name="New demo session")
+    sandbox.says(offer=True)
+    await renew.click()
+    await asyncio.to_thread(sandbox.hears)
+    await page.reload()
+    await expect(renew).to_be_disabled()
+
+    stranger = await browser.new_page()
+    await stranger.goto(f"{sandbox.chat}?as=stranger")
+    await expect(stranger.locator("#status")).to_contain_text("bot")
+    await expect(stranger.locator("#offer")).to_be_hidden()
+    await stranger.close()
+    sandbox.says(offer=True, failed="the daemon is away")
+
+    await expect(renew).to_be_enabled()
+    sandbox.says(offer=False)
+    await expect(renew).to_be_hidden()

@@ -1,7 +1,8 @@
 """Telegram without Telegram: a Bot API on loopback and a chat page where the visitor is the owner.
 
 `python -m wallet.sandbox.telegram` prints one JSON line when it is ready and ends at SIGTERM,
-SIGINT or, with --exit-with-stdin, when its standard input closes.
+SIGINT or, with --exit-with-stdin, when its standard input closes. Until then each line read there
+and each further line printed is about the sandbox's own offer on the page (offer.py).
 """
 
 import argparse
@@ -13,7 +14,7 @@ import secrets
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import uvicorn
@@ -26,6 +27,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from wallet.sandbox.telegram.chat import Chat
 from wallet.sandbox.telegram.methods import METHODS, unknown_method
+from wallet.sandbox.telegram.offer import Offer
 from wallet.sandbox.telegram.params import Params, read_params
 from wallet.sandbox.telegram.state import Fault, Poll, Telegram
 from wallet.sandbox.telegram.values import RefusedError, User
@@ -159,10 +161,10 @@ class Guard:
         await app(scope, receive, send)
 
 
-def create_app(telegram: Telegram, host: str) -> ASGIApp:
+def create_app(telegram: Telegram, offer: Offer, host: str) -> ASGIApp:
     """The Bot API and the chat, served only under `host` ("127.0.0.1:PORT")."""
     api = Route("/bot{token}/{method}", BotApi(telegram).endpoint, methods=["GET", "POST"])
-    routes = [api, *Chat(telegram).routes()]
+    routes = [api, *Chat(telegram, offer).routes()]
     return Guard(Starlette(routes=routes, exception_handlers={HTTPException: _error}), host)
 
 
@@ -182,10 +184,11 @@ class Server(uvicorn.Server):
 
 async def run(options: argparse.Namespace) -> None:
     telegram = _telegram(options)
+    offer = Offer(_print, lambda: telegram.tell_all("info", {}))
     listener = socket.create_server((LOOPBACK, options.port))
     host = f"{LOOPBACK}:{listener.getsockname()[1]}"
     config = uvicorn.Config(
-        create_app(telegram, host),
+        create_app(telegram, offer, host),
         log_level="error",
         lifespan="off",
         ws="none",
@@ -196,21 +199,31 @@ async def run(options: argparse.Namespace) -> None:
 
     def stop() -> None:
         telegram.close()
+        offer.close()
         server.should_exit = True
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
     if options.exit_with_stdin:
-        threading.Thread(target=_wait_for_end_of_input, args=(loop, stop), daemon=True).start()
+        arguments = (loop, offer.hear, stop)
+        threading.Thread(target=_read_input, args=arguments, daemon=True).start()
     await server.serve(sockets=[listener])
 
 
-def _wait_for_end_of_input(loop: asyncio.AbstractEventLoop, stop: Any) -> None:
-    with contextlib.suppress(OSError):
-        while os.read(0, 4096):
-            pass
-    with contextlib.suppress(RuntimeError):  # the loop may have ended first
+def _print(said: dict[str, Any]) -> None:
+    with contextlib.suppress(BrokenPipeError):  # nobody listens: the press is answered in time
+        print(json.dumps(said), flush=True)
+
+
+def _read_input(
+    loop: asyncio.AbstractEventLoop, hear: Callable[[str], None], stop: Callable[[], None]
+) -> None:
+    # Not through sys.stdin: a thread that waits in it holds its lock when the process ends.
+    with contextlib.suppress(OSError, RuntimeError):  # the loop may have ended first
+        with os.fdopen(0, encoding="utf-8", errors="replace", closefd=False) as lines:
+            for line in lines:
+                loop.call_soon_threadsafe(hear, line)
         loop.call_soon_threadsafe(stop)
 
 

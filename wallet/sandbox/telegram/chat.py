@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from wallet.sandbox.telegram.markup import trim, units
+from wallet.sandbox.telegram.offer import Offer
 from wallet.sandbox.telegram.state import Fault, Telegram
 from wallet.sandbox.telegram.values import Draft, Json, Message, Sender
 
@@ -52,8 +53,8 @@ def _sender(name: Any) -> Sender:
 class Chat:
     """Routes under /chat."""
 
-    def __init__(self, telegram: Telegram) -> None:
-        self._telegram = telegram
+    def __init__(self, telegram: Telegram, offer: Offer) -> None:
+        self._telegram, self._offer = telegram, offer
         self._page = (
             resources.files("wallet.sandbox.telegram").joinpath("chat.html").read_text("utf-8")
         )
@@ -66,6 +67,7 @@ class Chat:
             Route("/chat/messages", self.write, methods=["POST"]),
             Route("/chat/press", self.press, methods=["POST"]),
             Route("/chat/delete", self.delete, methods=["POST"]),
+            Route("/chat/sessions", self.sessions, methods=["POST"]),
             Route("/chat/events", self.events),
             Route("/chat/photos/{file_id}", self.photo),
             Route("/chat/fault", self.fault, methods=["POST"]),
@@ -95,6 +97,7 @@ class Chat:
             "commands": next(filter(None, lists), []),
             "description": telegram.about.get("description", ""),
             "polling": telegram.polled,
+            "offer": self._offer.state if sender == "owner" else None,
         }
 
     # ---- messages
@@ -141,6 +144,16 @@ class Chat:
         answer = await self._telegram.press(sender, self._telegram.as_json(shown), data)
         unanswered: Json = {"answer": None, "alert": False}
         return JSONResponse({**(answer or unanswered), "answered": answer is not None})
+
+    async def sessions(self, request: Request) -> Response:
+        """Take the sandbox's offer of new demo sessions, and answer once they are there; no token is shown.
+
+        409 when none is offered (GET /chat/info says so), 502 with the reason when they could not be made.
+        """
+        if _sender((await _given(request)).get("as")) != "owner":
+            raise HTTPException(403, "only the owner is offered sessions")
+        await self._offer.take()
+        return JSONResponse({"made": True}, 201)
 
     async def photo(self, request: Request) -> Response:
         photo = self._telegram.photos.get(request.path_params["file_id"])
