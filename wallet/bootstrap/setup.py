@@ -2,6 +2,7 @@
 
 from contextlib import AsyncExitStack
 
+from wallet.bootstrap.kind import KIND_FILE
 from wallet.bootstrap.world import SystemClock, SystemIds
 from wallet.errors import Code, ConflictError
 from wallet.keystore.files import (
@@ -10,7 +11,7 @@ from wallet.keystore.files import (
     write_private,
     write_secret_file,
 )
-from wallet.operations.setup import KIND_FILE, Birth, give_birth
+from wallet.operations.setup import Birth, give_birth
 from wallet.persistence.database import Database
 from wallet.settings import Secret, Settings
 from wallet.signer.client import KeyVault

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from wallet.api.doorway import Doorway
+from wallet.bootstrap.kind import read_kind
 from wallet.bootstrap.quietly import import_quietly
 from wallet.bootstrap.servers import (
     Server,
@@ -27,7 +28,6 @@ from wallet.bootstrap.servers import (
 from wallet.bootstrap.world import SystemClock
 from wallet.domain.chains import PUBLIC_IDENTITIES
 from wallet.errors import Code, ConflictError, WalletError
-from wallet.operations.setup import read_kind
 from wallet.settings import Secret, Settings
 
 EXIT_OK, EXIT_ERROR, EXIT_RUNNING, EXIT_PASSWORD = 0, 1, 2, 4

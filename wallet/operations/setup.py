@@ -1,7 +1,6 @@
 """Setting up a data directory: born once, as a sandbox or for production, with a proved NORMAL state."""
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Protocol
 
 from wallet.domain.facts import Fact
@@ -43,14 +42,3 @@ async def give_birth(store: Store, vault: NewVault, clock: Clock, birth: Birth) 
         )
 
     await store.run(body)
-
-
-KIND_FILE = "kind"
-
-
-def read_kind(data_dir: Path) -> str | None:
-    """What the directory was born as, by its own word; the keystore header proves it on unlock."""
-    try:
-        return (data_dir / KIND_FILE).read_text().strip()
-    except FileNotFoundError:
-        return None
