@@ -11,10 +11,9 @@ from statistics import median
 
 from tests.bench.load import run
 from tests.bench.report import figure
-from tests.bench.world import Bench, age, answers_health, is_polling, payment, read
+from tests.bench.world import ROOT, Bench, age, answers_health, is_polling, payment, read
 from tests.support.sandbox import until
 
-ROOT = Path(__file__).resolve().parents[2]
 STARTS = 5
 SETTLE_SECONDS = 3.0
 
