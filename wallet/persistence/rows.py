@@ -37,7 +37,12 @@ class Table(Generic[V]):
         self.columns = tuple(names)
         codecs = _codecs(model)
         self.encoders: dict[str, Codec] = {name: codecs[name][0] for name in self.columns}
-        self._decoders = tuple(codecs[name][1] for name in self.columns)
+        # Only the few columns that need it are decoded, because sessions are read on every request.
+        self._decoders = [
+            (place, decode)
+            for place, name in enumerate(self.columns)
+            if (decode := codecs[name][1]) is not None
+        ]
         listed = ", ".join(map(quoted, self.columns))
         self.select = f"SELECT {listed} FROM {self.name}"  # noqa: S608 - names of our own models
         marks = ", ".join("?" * len(self.columns))
@@ -58,12 +63,11 @@ class Table(Generic[V]):
         ]
 
     def value(self, row: Sequence[Any]) -> V:
-        return self.kind(
-            *[
-                column if decode is None or column is None else decode(column)
-                for column, decode in zip(row, self._decoders, strict=True)
-            ]
-        )
+        columns = list(row)
+        for place, decode in self._decoders:
+            if columns[place] is not None:
+                columns[place] = decode(columns[place])
+        return self.kind(*columns)
 
     def assignments(self, changes: Mapping[str, Any]) -> tuple[str, list[Any]]:
         """``"a" = ?, "b" = ?`` with its parameters; an unknown column is a bug."""

@@ -11,29 +11,34 @@ from wallet.persistence.rows import Connection, Table, amounts_to_text, text_to_
 
 # One value, three columns: the limits of a session are not nested in its row.
 _LIMITS = ("amount_limits", "max_transactions", "max_renewals")
-_PLAIN = tuple(f.name for f in fields(Session) if f.name not in ("limits", "spent"))
+_FIELDS = tuple(f.name for f in fields(Session))
+_BEFORE, _AFTER = _FIELDS[: _FIELDS.index("limits")], _FIELDS[_FIELDS.index("limits") + 1 : -1]
+_PLAIN = (*_BEFORE, *_AFTER)
+assert _FIELDS[-1] == "spent"
 
 
 def _session(*columns: Any) -> Session:
-    amounts, transactions, renewals, spent, *plain = columns
-    return Session(
-        **dict(zip(_PLAIN, plain, strict=True)),
-        limits=SessionLimits(text_to_amounts(amounts), transactions, renewals),
-        spent=text_to_amounts(spent),
-    )
+    """By position, in the order of the value's own fields: this runs on every request."""
+    start = len(_BEFORE)
+    amounts, transactions, renewals = columns[start : start + 3]
+    limits = SessionLimits(text_to_amounts(amounts), transactions, renewals)
+    spent = text_to_amounts(columns[-1])
+    values: list[Any] = [*columns[:start], limits, *columns[start + 3 : -1], spent]
+    return Session(*values)
 
 
-SESSIONS: Table[Session] = Table(models.Session, _session, (*_LIMITS, "spent", *_PLAIN))
+SESSIONS: Table[Session] = Table(models.Session, _session, (*_BEFORE, *_LIMITS, *_AFTER, "spent"))
 
 
 def _columns(session: Session) -> dict[str, Any]:
-    return {
+    found = {
         "amount_limits": amounts_to_text(session.limits.amounts),
         "max_transactions": session.limits.max_transactions,
         "max_renewals": session.limits.max_renewals,
         "spent": amounts_to_text(dict(session.spent)),
         **{name: getattr(session, name) for name in _PLAIN},
     }
+    return {name: found[name] for name in SESSIONS.columns}
 
 
 class SqlSessions:
