@@ -5,7 +5,7 @@ import hashlib
 import time
 from pathlib import Path
 
-from tests.bench.world import Bench
+from tests.bench.world import Bench, is_polling
 from tests.support.sandbox import Agent
 from wallet.bootstrap.world import SystemClock, SystemIds
 from wallet.domain.facts import Fact
@@ -34,7 +34,9 @@ def fill(found: Bench, agents: list[Agent], count: int) -> float:
     ]
     asyncio.run(_fill(found.home / "waiaas.db", wallets, count))
     found.restarts()
-    return time.monotonic() - began
+    seconds = time.monotonic() - began
+    is_polling(found)  # importing the bot would be measured otherwise
+    return seconds
 
 
 async def _fill(path: Path, wallets: list[tuple[Agent, str]], count: int) -> None:
