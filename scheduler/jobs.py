@@ -22,5 +22,6 @@ def jobs(upkeep: Upkeep) -> list[Job]:
         Job("recover", 0.5, upkeep.recover),
         Job("write_denial_sums", 15.0, upkeep.write_denial_sums),
         Job("clean_sessions", 60.0, upkeep.clean_sessions),
+        Job("tell_audit_head", 60.0, upkeep.tell_audit_head),
         Job("checkpoint", 300.0, upkeep.checkpoint),
     ]

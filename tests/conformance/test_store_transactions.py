@@ -16,11 +16,11 @@ from tests.support.stores import (
     an_attempt,
     put_transactions,
 )
+from wallet.domain.audit_chain import GENESIS, verify
 from wallet.domain.facts import Fact
 from wallet.domain.owner import Factor
 from wallet.domain.tiers import Tier
 from wallet.domain.transactions import Purpose, Status, Transaction
-from wallet.persistence.audit import GENESIS, verify
 from wallet.persistence.database import Database
 from wallet.ports.store import Unit
 

@@ -141,6 +141,9 @@ class LedgerChain:
         raw = json.dumps({"payload": payload.decode(), "signature": signature.hex()}).encode()
         return Signed(raw, hash_of(raw))
 
+    def detach(self, raw: bytes) -> tuple[bytes, str]:
+        return json.loads(raw)["payload"].encode(), hash_of(raw)
+
     async def send(self, raw: bytes) -> SendResult:
         self.sent.append(raw)
         if self.down:

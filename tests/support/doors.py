@@ -10,6 +10,8 @@ from tests.support.operations import (
     NOW,
     TOKEN,
     FakeApprovals,
+    FakeAudit,
+    FakeLedger,
     FakeOwner,
     FakePassword,
     FakePolicies,
@@ -78,6 +80,7 @@ class FakeDaemon:
         self.sessions, self.wallets, self.policies = FakeSessions(), FakeWallets(), FakePolicies()
         self.owner, self.reset = FakeOwner(), FakeReset()
         self.safety, self.queries = FakeSafety(), FakeQueries()
+        self.audit, self.ledger = FakeAudit(), FakeLedger()
         self.password, self.unlocking = FakePassword(), FakeUnlocking()
         self.shutdowns = 0
         self.agent = agent_app(self.door(HOSTS))
@@ -107,6 +110,8 @@ class FakeDaemon:
             reset=self.reset,
             safety=self.safety,
             queries=self.queries,
+            audit=self.audit,
+            ledger=self.ledger,
             password=self.password,
             unlocking=self.unlocking,
             gate=self.gate,

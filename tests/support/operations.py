@@ -5,14 +5,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from wallet.domain.audit_chain import Head, Verdict
 from wallet.domain.chains import ChainName, Network
 from wallet.domain.owner import Band, Factor, Owner
 from wallet.domain.safety import StopState, SystemState
 from wallet.domain.sessions import Session, SessionLimits
 from wallet.domain.tiers import Tier
 from wallet.domain.transactions import Status, Transaction
+from wallet.domain.violations import Invariant, Violation
 from wallet.domain.wallets import Wallet
 from wallet.errors import AuthError, Code, LimitedError, NotFoundError
+from wallet.operations.audit import Walked
+from wallet.operations.ledger import LedgerReport
 from wallet.operations.queries import StatusView, WalletLine
 from wallet.operations.safety import StopReport
 from wallet.operations.transactions import SendBody
@@ -341,10 +345,39 @@ class FakeQueries(_Scripted):
     async def pending(self) -> list[Transaction]:
         return [transaction(1, status=Status.QUEUED, tier=Tier.APPROVAL)]
 
-    async def audit(self, after: int, limit: int) -> list[Mapping[str, Any]]:
-        self.met("audit", after, limit)
-        row = {"at": NOW, "fact": "TX_REQUESTED", "actor": "x", "details": {}, "hash": "h"}
-        return [{**row, "number": after + n} for n in range(1, 1 + min(limit, 3))]
+
+class FakeAudit(_Scripted):
+    ROW: Mapping[str, Any] = {
+        "at": NOW,
+        "fact": "TX_REQUESTED",
+        "actor": "x",
+        "wallet_id": None,
+        "session_id": None,
+        "transaction_id": None,
+        "details": {},
+        "chaining": "hmac",
+        "hash": "h",
+    }
+
+    async def page(
+        self, after: int, limit: int, transaction_id: str | None = None
+    ) -> list[Mapping[str, Any]]:
+        self.met("page", after, limit, transaction_id)
+        return [{**self.ROW, "number": after + n} for n in range(1, 1 + min(limit, 3))]
+
+    async def walk(
+        self, head: Head, *, limit: int, known: Mapping[int, str] | None = None
+    ) -> Walked:
+        self.met("walk", head, limit, known)
+        return Walked(Verdict(4, 2, 1, ((8, 9),), (9, "ab" * 32)), done=True)
+
+
+class FakeLedger(_Scripted):
+    async def check(
+        self, *, with_chains: bool, funded: Mapping[str, int] | None = None
+    ) -> LedgerReport:
+        self.met("check", with_chains, funded)
+        return LedgerReport(5, 3, 1, [Violation(Invariant.BUCKET, "b", "wrong")], ["devnet"])
 
 
 class FakePassword(_Scripted):

@@ -4,12 +4,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from wallet.domain.audit_chain import Head, Verdict
 from wallet.domain.chains import Network
 from wallet.domain.owner import Band, Factor, Owner
 from wallet.domain.safety import SystemState
 from wallet.domain.sessions import Session
 from wallet.domain.transactions import Status, Transaction
 from wallet.domain.wallets import Wallet
+from wallet.operations.ledger import LedgerReport
 from wallet.operations.transactions import SendBody
 from wallet.ports.chain import Balance
 
@@ -185,7 +187,29 @@ class StatusView(Protocol):
 class Queries(Protocol):
     async def status(self) -> StatusView: ...
     async def pending(self) -> Sequence[Transaction]: ...
-    async def audit(self, after: int, limit: int) -> Sequence[Mapping[str, Any]]: ...
+
+
+class Walked(Protocol):
+    @property
+    def verdict(self) -> Verdict: ...
+    @property
+    def done(self) -> bool: ...
+
+
+class AuditLog(Protocol):
+    async def page(
+        self, after: int, limit: int, transaction_id: str | None = None
+    ) -> Sequence[Mapping[str, Any]]: ...
+
+    async def walk(
+        self, head: Head, *, limit: int, known: Mapping[int, str] | None = None
+    ) -> Walked: ...
+
+
+class Ledger(Protocol):
+    async def check(
+        self, *, with_chains: bool, funded: Mapping[str, int] | None = None
+    ) -> LedgerReport: ...
 
 
 class MasterPassword(Protocol):
@@ -217,6 +241,8 @@ class Operations:
     reset: FactorReset
     safety: Safety
     queries: Queries
+    audit: AuditLog
+    ledger: Ledger
     password: MasterPassword
     unlocking: Unlocking
     gate: Gate

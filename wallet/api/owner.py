@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from wallet.api import approvals, pairing, policies, safety, sessions, transactions, wallets
+from wallet.api import approvals, audit, pairing, policies, safety, sessions, transactions, wallets
 from wallet.api.agent import Door
 from wallet.api.auth import prove_owner
 from wallet.api.guards import (
@@ -73,8 +73,12 @@ def owner_rows(door: Door) -> Sequence[Row]:
             "The stop state", wire.StopView),
         Row("GET", "/v1/pairing", pairing.show, socket,
             "How far pairing is", wire.PairingView),
-        Row("GET", "/v1/audit", safety.audit, socket,
+        Row("GET", "/v1/audit", audit.rows, socket,
             "The audit log", wire.AuditPage, query=wire.AuditQuery),
+        Row("GET", "/v1/audit/verify", audit.verify, socket,
+            "Whether the audit log is as it was written", wire.VerifyView, query=wire.VerifyQuery),
+        Row("GET", "/v1/ledger", audit.ledger, socket,
+            "Whether the books are right", wire.LedgerView, query=wire.LedgerQuery),
         Row("GET", "/v1/doctor", safety.doctor, socket,
             "What is wrong, if anything", wire.DoctorView),
         # protecting

@@ -1,8 +1,5 @@
 """Stopping, recovering, unlocking, and what the owner looks at to judge how things are."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from wallet.api.auth import typed_password
 from wallet.api.pairing import owner_view
 from wallet.api.routes import Answer, Call
@@ -10,9 +7,6 @@ from wallet.api.transactions import seconds, transaction_view
 from wallet.api.wallets import ACTOR, wallet_detail
 from wallet.domain.safety import StopState, SystemState
 from wallet.wire.owner import (
-    AuditPage,
-    AuditQuery,
-    AuditRow,
     DoctorView,
     Done,
     HaltView,
@@ -94,14 +88,6 @@ async def shutdown(call: Call) -> Answer:
     return Answer(Done(), 202)
 
 
-async def audit(call: Call) -> Answer:
-    query = call.query(AuditQuery)
-    rows = await call.operations.queries.audit(query.after, query.limit)
-    items = [_audit_row(row) for row in rows]
-    following = items[-1].number if len(items) == query.limit else None
-    return Answer(AuditPage(items=items, next_after=following))
-
-
 async def doctor(call: Call) -> Answer:
     return Answer(DoctorView(report=dict(await call.operations.doctor())))
 
@@ -113,15 +99,4 @@ def stop_view(state: SystemState) -> StopView:
         actor=state.actor,
         activated_at=seconds(state.activated_at),
         recovery_at=seconds(state.recovery_at),
-    )
-
-
-def _audit_row(row: Mapping[str, Any]) -> AuditRow:
-    named = ("number", "fact", "actor", "wallet_id", "session_id", "transaction_id", "hash")
-    shown: dict[str, Any] = {name: row.get(name) for name in named}
-    return AuditRow(
-        **shown,
-        at=row["at"] // 1000,
-        at_ms=row["at"],
-        details=dict(row["details"]),
     )

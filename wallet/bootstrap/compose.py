@@ -10,9 +10,11 @@ from wallet.domain.owner import Factor
 from wallet.errors import WalletError
 from wallet.notifications.outbox import Outbox
 from wallet.operations.approvals import Approvals
+from wallet.operations.audit import AuditGuard, AuditLog
 from wallet.operations.console import Console
 from wallet.operations.factor_reset import FactorReset
 from wallet.operations.inbox import Inbox
+from wallet.operations.ledger import Ledger
 from wallet.operations.owner import OwnerDesk
 from wallet.operations.password import MasterPassword
 from wallet.operations.policies import Minima, Policies
@@ -72,6 +74,7 @@ class App:
 
     operations: Operations
     safety: Safety
+    guard: AuditGuard
     unlocking: Unlocking
     upkeep: Upkeep
     executor: Executor
@@ -196,12 +199,14 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         check_code=approvals.check_code,
         resumed=resumed,
     )
+    guard = AuditGuard(store, clock, safety)
     unlocking = Unlocking(
         store,
         clock,
         vault=ground.vault,
         keyring=ground.keyring,
         safety=safety,
+        guard=guard,
         unlocked=resumed,
     )
     sessions = Sessions(
@@ -242,6 +247,8 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         ),
     )
 
+    ledger = Ledger(store, ground.chains)
+
     async def factor_of(transaction_id: str) -> Factor | None:
         try:
             return await approvals.factor_needed(transaction_id)
@@ -266,6 +273,7 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         clock,
         gate=ground.gate,
         safety=safety,
+        guard=guard,
         executor=executor,
         outcomes=outcomes,
         denials=denials,
@@ -279,6 +287,8 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         policies=policies,
         owner=owner,
         reset=reset,
+        audit=AuditLog(store, ground.keyring),
+        ledger=ledger,
         safety=safety,
         queries=queries,
         password=password,
@@ -290,6 +300,7 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
     return App(
         operations=operations,
         safety=safety,
+        guard=guard,
         unlocking=unlocking,
         upkeep=upkeep,
         executor=executor,

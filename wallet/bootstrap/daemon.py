@@ -106,7 +106,7 @@ class _Daemon:
         app = self._app = compose(self._ground(database, vault, tasks))
         database.told = app.outbox.wake
         try:
-            await self._open(app)
+            await self._open(app, database)
         except WalletError as error:  # not through the group, which would wrap it
             self._failure = error
             return
@@ -126,9 +126,11 @@ class _Daemon:
             )
         )
 
-    async def _open(self, app: App) -> None:
+    async def _open(self, app: App, database: Database) -> None:
         """Take over the stored state, unlock if a password was given, and carry on what a crash left."""
+        await self._note_start(database)
         await app.safety.load()
+        await self._look_at_audit(app)
         if self._launch.password is not None and self._gate.is_normal:
             try:
                 await app.unlocking.unlock(self._launch.password.reveal())
@@ -137,6 +139,25 @@ class _Daemon:
                     raise
                 log.warning("started_stopped", message=error.message, hint=error.hint)
         await app.executor.carry_on()
+
+    async def _note_start(self, database: Database) -> None:
+        about = {"version": __version__}
+        now = self._clock.now()
+        try:
+            await database.run(
+                lambda unit: unit.audit.append(
+                    Fact.DAEMON_STARTED, actor="system", at=now, details=about
+                )
+            )
+        except UnavailableError as error:  # a full disk must not keep what is signed from settling
+            log.warning("start_not_noted", message=error.message)
+
+    async def _look_at_audit(self, app: App) -> None:
+        """What can be seen of the newest rows without the key; an unlock looks again with it."""
+        try:
+            await app.guard.require_sound_tail(None)
+        except UnavailableError as error:
+            log.warning("started_stopped", message=error.message, hint=error.hint)
 
     def _start_loops(self, group: asyncio.TaskGroup, app: App) -> Loop:
         for name in self._chains:

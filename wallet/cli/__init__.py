@@ -33,6 +33,7 @@ GROUPS: Final[Mapping[str, str]] = {
     "session": "sessions.app",
     "policy": "policies.app",
     "factor": "factors.app",
+    "audit": "audit.app",
 }
 
 

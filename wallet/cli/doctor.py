@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from wallet.cli import checks, daemon_checks, owner, render
+from wallet.cli import checks, daemon_checks, ledger_checks, owner, render
 from wallet.cli.checks import Finding
 from wallet.cli.options import AsJson, DataDir
-from wallet.errors import WalletError
+from wallet.errors import WalletError, bad_field
 
 _MARKS = {"OK": "ok  ", "WARN": "warn", "FAIL": "FAIL"}
 
@@ -20,10 +20,26 @@ def doctor(
     offline: Annotated[
         bool, typer.Option("--offline", help="Ask neither endpoints nor Telegram.")
     ] = False,
+    ledger: Annotated[
+        bool,
+        typer.Option("--ledger", help="Recompute the books and compare them with the chains."),
+    ] = False,
+    funded: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--funded",
+            help="With --ledger: WALLET=UNITS, what it was given (base units); repeat it.",
+        ),
+    ] = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Look at everything; exit code 1 when something is broken."""
+    if ledger:
+        ledger_checks.ledger(data_dir, funded or [], with_chains=not offline, as_json=as_json)
+        return
+    if funded:
+        raise bad_field("--funded", "goes with --ledger")
     found = list(_examine(owner.directory(data_dir), offline=offline))
     healthy = all(one.status != "FAIL" for one in found)
     answer = {"healthy": healthy, "findings": [one.as_json() for one in found]}

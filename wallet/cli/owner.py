@@ -43,6 +43,11 @@ class OwnerDoor:
     def get(self, path: str, **query: Any) -> Json:
         return self._call(Call("GET", path, query=query))
 
+    def get_slowly(self, path: str, seconds: float, **query: Any) -> Json:
+        """An answer that may take ``seconds``."""
+        call = Call("GET", path, query=query)
+        return over_socket(self.running.owner_socket, call, seconds=seconds)
+
     def send(self, method: str, path: str, body: Json | None = None) -> Json:
         """A protective act: being able to open the socket is enough."""
         return self._call(Call(method, path, _with_body(method, body)))

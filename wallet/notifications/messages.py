@@ -125,6 +125,15 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
             "One of your messages could not be handled",
             ("It failed three times and was set aside. Please send it again.", "Update {update}."),
         ),
+        "AUDIT_HEAD": Template(
+            Severity.NEWS,
+            "The audit log today",
+            (
+                "Head {head}.",
+                "It proves that nothing before it was changed or cut: keep this message.",
+                "To check, run on the host: waiaas audit verify --known {head}",
+            ),
+        ),
         "CLAIM_REUSED": Template(
             Severity.ALARM,
             "A claim code was used twice",

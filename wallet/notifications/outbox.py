@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
+from wallet.domain.audit_chain import short
 from wallet.domain.chains import Network
 from wallet.domain.console import Action, Alert, AlertState, Card, Handle
 from wallet.domain.money import Asset
@@ -199,7 +200,6 @@ class Outbox:
     ) -> CardView:
         network = self._networks[row.network]
         asset: Asset = network.native
-        number, head = await unit.audit.head()
         actions = actions_of(row, card.stage, self._clock.now())
         buttons = [await self._button(unit, card, row, action) for action in actions]
         return CardView(
@@ -213,7 +213,7 @@ class Outbox:
             stage=card.stage,
             factor=factor,
             buttons=[buttons] if buttons else [],
-            audit_head=f"{number}:{head[:8]}",
+            audit_head=short(await unit.audit.head()),
         )
 
     async def _button(self, unit: Unit, card: Card, row: Transaction, action: Action) -> Button:

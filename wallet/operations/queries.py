@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from wallet.domain.audit_chain import short
 from wallet.domain.money import format_units
 from wallet.domain.owner import Owner
 from wallet.domain.rules import (
@@ -91,7 +92,7 @@ class Queries:
         now = self._clock.now()
 
         async def body(unit: Unit) -> tuple[Any, ...]:
-            number, head = await unit.audit.head()
+            head = await unit.audit.head()
             sessions = await unit.sessions.all()
             return (
                 await unit.authority.state(),
@@ -101,7 +102,7 @@ class Queries:
                 len(await unit.transactions.in_status(Status.QUEUED)),
                 len(await unit.transactions.in_status(*OPEN)),
                 sum(1 for s in sessions if s.revoked_at is None and now < s.expires_at),
-                f"{number}:{head[:8]}",
+                short(head),
             )
 
         found = await self._store.read(body)
@@ -126,9 +127,6 @@ class Queries:
     async def pending(self) -> list[Transaction]:
         """Everything that waits for time or for the owner, oldest first."""
         return await self._store.read(lambda unit: unit.transactions.in_status(Status.QUEUED))
-
-    async def audit(self, after: int, limit: int) -> list[Mapping[str, Any]]:
-        return await self._store.read(lambda unit: unit.audit.rows(after=after, limit=limit))
 
     async def limits(self) -> list[LimitLine]:
         """Every rule with its use, for a person."""

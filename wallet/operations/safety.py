@@ -165,6 +165,7 @@ class Safety:
                 recovery_at=now + seconds * 1000,
                 recovery_factor=factor.value,
             )
+            await _note(unit, Fact.KEYSTORE_UNLOCKED, actor, now)
             return await self._store_state(
                 unit, state, after, Fact.KILL_SWITCH_RECOVERY_STARTED, actor
             )
@@ -190,6 +191,7 @@ class Safety:
                 recovery_factor=None,
                 recovery_cancelled_by_chat=state.recovery_cancelled_by_chat or from_chat,
             )
+            await self._note_lock(unit, actor, self._clock.now())
             return await self._store_state(
                 unit, state, after, Fact.KILL_SWITCH_RECOVERY_CANCELLED, actor
             )
@@ -225,6 +227,10 @@ class Safety:
         if is_trusted_normal(row_mac, state):
             return
         if state.state is StopState.NORMAL:
+            now = self._clock.now()
+            await self._store.run(
+                lambda unit: unit.audit.append(Fact.STATE_UNTRUSTED, actor="system", at=now)
+            )
             await self.halt("the stored state carries no valid proof", "system")
         self._lock()
         raise UnavailableError(
@@ -267,6 +273,11 @@ class Safety:
         ):  # the stop is stored and holds; the operator reads in the log what is left to do
             log.exception("signer_not_killed")
 
+    async def _note_lock(self, unit: Unit, actor: str, now: int) -> None:
+        """The keys go once this unit is committed."""
+        if self._keyring.is_open:
+            await _note(unit, Fact.KEYSTORE_LOCKED, actor, now)
+
     async def _unlock(self, password: str) -> None:
         if not self._vault.alive:
             await self._vault.restart()
@@ -296,6 +307,8 @@ class Safety:
         wallets = [w for w in await unit.wallets.all() if w.status is WalletStatus.ACTIVE]
         for wallet in wallets:
             await unit.wallets.set_status(wallet.id, WalletStatus.SUSPENDED, SUSPENDED_BY)
+            await _note(unit, Fact.WALLET_SUSPENDED, actor, now, wallet_id=wallet.id)
+        await self._note_lock(unit, actor, now)
         exposure = tuple(await unit.transactions.in_status(Status.SUBMITTED))
         report = StopReport(len(sessions), len(waiting), len(wallets), exposure)
         await self._store_state(
@@ -309,6 +322,8 @@ class Safety:
         for wallet in await unit.wallets.all():
             if wallet.suspended_by == SUSPENDED_BY:
                 await unit.wallets.set_status(wallet.id, WalletStatus.ACTIVE, None)
+                now = self._clock.now()
+                await _note(unit, Fact.WALLET_RESUMED, "system", now, wallet_id=wallet.id)
         await self._end_unsent(unit)
         normal = SystemState(following, state.version)
         await self._store_state(unit, state, normal, Fact.KILL_SWITCH_RECOVERED, "system")
@@ -347,6 +362,11 @@ class Safety:
         await unit.audit.append(fact, actor=actor, at=now, details=facts)
         await unit.console.alert(f"{fact.value}:{after.version}", fact.value, facts, now)
         return after
+
+
+async def _note(unit: Unit, fact: Fact, actor: str, at: int, **about: str) -> None:
+    details = {"by": SUSPENDED_BY}
+    await unit.audit.append(fact, actor=actor, at=at, details=details, **about)
 
 
 def _counts(report: StopReport) -> dict[str, str]:

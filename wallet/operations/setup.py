@@ -38,7 +38,7 @@ async def give_birth(store: Store, vault: NewVault, clock: Clock, birth: Birth) 
     async def body(unit: Unit) -> None:
         await unit.authority.save_state(first, expected_version=0)
         await unit.audit.append(
-            Fact.DAEMON_STARTED, actor="host", at=clock.now(), details={"kind": birth.kind}
+            Fact.DIRECTORY_BORN, actor="host", at=clock.now(), details={"kind": birth.kind}
         )
 
     await store.run(body)

@@ -1,10 +1,11 @@
 """Unlocking: the signer opens the keystore and hands over derived keys; the stored state must prove itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from wallet.domain.facts import Fact
 from wallet.domain.safety import StopState
 from wallet.errors import Code, KeystoreError, UnavailableError
+from wallet.operations.audit import AuditGuard
 from wallet.operations.safety import Safety
 from wallet.ports.store import Store
 from wallet.ports.vault import KeyVault
@@ -23,6 +24,7 @@ class Unlocking:
         vault: KeyVault,
         keyring: Keyring,
         safety: Safety,
+        guard: AuditGuard,
         unlocked: Callable[[], None],
     ) -> None:
         self._store = store
@@ -30,6 +32,7 @@ class Unlocking:
         self._vault = vault
         self._keyring = keyring
         self._safety = safety
+        self._guard = guard
         self._unlocked = unlocked
 
     @property
@@ -51,12 +54,23 @@ class Unlocking:
         await self._require_same_wallets()
         # Before the daemon has the keys: until the state proved itself nothing may be signed.
         await self._safety.require_trusted_normal(subkeys.row_mac)
+        sealed = await self._sound_tail(subkeys.audit)
         self._keyring.fill(subkeys)
         now = self._clock.now()
         await self._store.run(
-            lambda unit: unit.audit.append(Fact.KEYSTORE_UNLOCKED, actor="host", at=now)
+            lambda unit: unit.audit.append(
+                Fact.KEYSTORE_UNLOCKED, actor="host", at=now, details=sealed
+            )
         )
         self._unlocked()
+
+    async def _sound_tail(self, audit_key: bytes) -> Mapping[str, str]:
+        """Which plain rows the unlock seals. Raises SYSTEM_LOCKED, keys killed, where the log does not fit."""
+        try:
+            return await self._guard.require_sound_tail(audit_key)
+        except UnavailableError:
+            self._vault.kill()
+            raise
 
     async def _require_same_wallets(self) -> None:
         """Every wallet row must have a key whose derived address is the stored one."""

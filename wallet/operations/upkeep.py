@@ -4,6 +4,7 @@ from wallet.domain.facts import Fact
 from wallet.domain.sessions import EXPIRED
 from wallet.domain.transactions import Event, Status, Transaction
 from wallet.errors import Code, ConflictError
+from wallet.operations.audit import AuditGuard
 from wallet.operations.safety import Safety
 from wallet.pipeline.denials import Denials
 from wallet.pipeline.executor import Executor
@@ -24,6 +25,7 @@ class Upkeep:
         *,
         gate: Gate,
         safety: Safety,
+        guard: AuditGuard,
         executor: Executor,
         outcomes: Outcomes,
         denials: Denials,
@@ -33,6 +35,7 @@ class Upkeep:
         self._clock = clock
         self._gate = gate
         self._safety = safety
+        self._guard = guard
         self._executor = executor
         self._outcomes = outcomes
         self._denials = denials
@@ -95,6 +98,10 @@ class Upkeep:
 
     async def write_denial_sums(self) -> None:
         await self._denials.write_sums()
+
+    async def tell_audit_head(self) -> bool:
+        """Once per UTC day: number and short head of the audit log, into the owner's chat."""
+        return await self._guard.tell_head()
 
     async def checkpoint(self) -> None:
         await self._store.checkpoint()

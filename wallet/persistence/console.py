@@ -67,6 +67,9 @@ class SqlConsole:
             self._db.run(sql, (dedup_key, kind, encode_json(dict(payload)), waiting, at, at)) == 1
         )
 
+    async def alerts_of(self, kind: str) -> list[Alert]:
+        return _ALERTS.find(self._db, "kind = ? ORDER BY id", (kind,))
+
     async def alerts_due(self, now: int, limit: int) -> list[Alert]:
         where = "state = 'WAITING' AND retry_at <= ? ORDER BY retry_at, id LIMIT ?"
         return _ALERTS.find(self._db, where, (now, limit))

@@ -13,11 +13,13 @@ from tortoise.exceptions import BaseORMException
 from wallet.errors import Code, UnavailableError, WalletError
 from wallet.persistence.audit import AuditKey
 from wallet.persistence.group import GroupWriter
+from wallet.persistence.history import Surveys
 from wallet.persistence.policies import Parse, ParsedRules
 from wallet.persistence.reader import ReadConnection, SqliteSessionReader, connect_read_only
 from wallet.persistence.schema import migrate
 from wallet.persistence.sqlite_engine import ImmediateClient, is_busy, is_full
 from wallet.persistence.unit import Sources, SqlUnit
+from wallet.ports.history import History
 from wallet.ports.store import Unit
 from wallet.ports.world import Clock, Ids
 
@@ -37,6 +39,7 @@ class Database:
         self._sources = sources
         self._reading = connect_read_only(path)
         self._read_lock = asyncio.Lock()
+        self._surveys = Surveys(path)
         self._writer = GroupWriter(client, sources, self._tell)
         self._reading_inside: asyncio.Task[object] | None = None
         self._closed = False
@@ -111,6 +114,10 @@ class Database:
                 db.end()
                 self._reading.execute("COMMIT")
 
+    async def survey(self, body: Callable[[History], T]) -> T:
+        """See the Store port. The thread ends by itself when its caller is gone or the store is closed."""
+        return await asyncio.to_thread(self._surveys.run, body)
+
     async def checkpoint(self) -> None:
         """Move the log into the file as far as readers allow."""
         await self._in_thread("PRAGMA wal_checkpoint(PASSIVE)")
@@ -120,6 +127,7 @@ class Database:
         if self._closed:
             return
         self._closed = True
+        self._surveys.stop()
         await self._writer.drained()
         async with self._read_lock:
             self._reading.close()

@@ -268,3 +268,10 @@ class AuditRow(Model):
 
     class Meta:
         table = "audit"
+        indexes = (
+            PartialIndex(
+                fields=["transaction_id", "number"],
+                name="audit_by_transaction",
+                where="transaction_id IS NOT NULL",
+            ),
+        )

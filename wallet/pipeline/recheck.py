@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from wallet.domain.chains import Network
+from wallet.domain.facts import Fact
 from wallet.domain.intents import Transfer, approval_digest, request_hash
 from wallet.domain.money import Asset
 from wallet.domain.safety import StopState
@@ -61,6 +62,8 @@ class Recheck:
                 )
             ended = await move(unit, row, event, cause)
             return Taken(ended, wallet, frozenset(), 0, 0)
+        if row.status is Status.QUEUED and row.tier is Tier.DELAY:
+            await _note_release(unit, row, now)
         started = await move(unit, row, Event.START, Cause("system", now))
         return await self._under_way(unit, started, wallet)
 
@@ -129,6 +132,18 @@ class Recheck:
             nonce_floor=0 if highest is None else highest + 1,
             outstanding=outstanding([a for a in unfinished if a.transaction_id in submitted]),
         )
+
+
+async def _note_release(unit: Unit, row: Transaction, now: int) -> None:
+    await unit.audit.append(
+        Fact.TX_RELEASED,
+        actor="system",
+        at=now,
+        wallet_id=row.wallet_id,
+        session_id=row.session_id,
+        transaction_id=row.id,
+        details={"dueAt": str(row.due_at)},
+    )
 
 
 def outstanding(attempts: list[Attempt]) -> int:

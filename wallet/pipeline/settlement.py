@@ -220,5 +220,14 @@ async def _apply(unit: Unit, transaction_id: str, found: Verdict, now: int) -> N
     if found.final and row.finalized_at is None:
         await unit.transactions.note(row.id, finalized_at=now)
         await unit.attempts.finalized(row.id, now)
+        await unit.audit.append(
+            Fact.TX_FINALIZED,
+            actor="system",
+            at=now,
+            wallet_id=row.wallet_id,
+            session_id=row.session_id,
+            transaction_id=row.id,
+            details={"status": row.status.value, "hash": found.attempt.hash},
+        )
         if found.event is Event.CONFIRM:
             await redraw(unit, row)

@@ -130,6 +130,13 @@ class Chain(Protocol):
         """Signature as the signer answers it: 65 bytes r, s, y-parity (EVM) or 64 bytes (Solana)."""
         ...
 
+    def detach(self, raw: bytes) -> tuple[bytes, str]:
+        """The payload that signed bytes carry, and the hash they are known by: ``attach`` undone.
+
+        ChainError(PAYLOAD_MISMATCH) for anything but a signed plain payment. Checks no signature.
+        """
+        ...
+
     async def send(self, raw: bytes) -> SendResult:
         """Send the same bytes to the endpoints. Never raises for what an endpoint says."""
         ...

@@ -16,6 +16,7 @@ from wallet.domain.sessions import Session
 from wallet.domain.spending import Bucket, Reservation
 from wallet.domain.transactions import Attempt, Status, Transaction
 from wallet.domain.wallets import Wallet, WalletStatus
+from wallet.ports.history import History
 
 T = TypeVar("T")
 
@@ -179,7 +180,9 @@ class Audit(Protocol):
         """
         ...
 
-    async def rows(self, *, after: int = 0, limit: int = 1000) -> list[Mapping[str, Any]]:
+    async def rows(
+        self, *, after: int = 0, limit: int = 1000, transaction_id: str | None = None
+    ) -> list[Mapping[str, Any]]:
         """number, at, fact, actor, wallet_id, session_id, transaction_id, details, chaining, hash."""
         ...
 
@@ -249,6 +252,10 @@ class Console(Protocol):
         """Add an alert once; False when the key is known."""
         ...
 
+    async def alerts_of(self, kind: str) -> list[Alert]:
+        """Every alert of a kind, delivered or not, oldest first."""
+        ...
+
     async def alerts_due(self, now: int, limit: int) -> list[Alert]: ...
     async def save_alert(self, alert: Alert) -> None: ...
     async def next_retry(self) -> int | None:
@@ -298,7 +305,15 @@ class Unit(Protocol):
     console: Console
 
 
-class Store(Protocol):
+class Reads(Protocol):
+    """What can be read without being able to write."""
+
+    async def read(self, body: Callable[[Unit], Awaitable[T]]) -> T:
+        """Run a body that only reads; it never waits for a lock of another process."""
+        ...
+
+
+class Store(Reads, Protocol):
     """Opens units of work."""
 
     async def run(self, body: Callable[[Unit], Awaitable[T]]) -> T:
@@ -309,8 +324,11 @@ class Store(Protocol):
         """
         ...
 
-    async def read(self, body: Callable[[Unit], Awaitable[T]]) -> T:
-        """Run a body that only reads; it never waits for a lock of another process."""
+    async def survey(self, body: Callable[[History], T]) -> T:
+        """Run a long, synchronous body over one snapshot, in a thread of its own. Nobody waits for it.
+
+        SHUTTING_DOWN when the store is closed meanwhile.
+        """
         ...
 
     async def checkpoint(self) -> None: ...

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from wallet.domain.audit_chain import GENESIS
 from wallet.domain.owner import Factor
 from wallet.domain.safety import StopState
 from wallet.wire.policies import AssetKey, Units
@@ -13,6 +14,9 @@ from wallet.wire.transactions import TransactionView
 from wallet.wire.wallets import WalletDetail
 
 AUDIT_PAGE_MAX = 1000
+VERIFY_MAX = 20_000
+KNOWN_HEADS = r"^[0-9]{1,18}:[0-9a-f]{8,64}(,[0-9]{1,18}:[0-9a-f]{8,64})*$"
+FUNDED = r"^[0-9A-Za-z_-]{1,64}:(0|[1-9][0-9]{0,77})(,[0-9A-Za-z_-]{1,64}:(0|[1-9][0-9]{0,77}))*$"
 
 
 class Empty(Shape):
@@ -165,8 +169,29 @@ class StatusInfo(View):
 
 
 class AuditQuery(Query):
+    """``transactionId`` leaves out every row that is not about it."""
+
     after: Annotated[WholeNumber, Field(ge=0)] = 0
     limit: Annotated[WholeNumber, Field(ge=1, le=AUDIT_PAGE_MAX)] = 100
+    transaction_id: Annotated[str | None, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,64}$")] = (
+        None
+    )
+
+
+class VerifyQuery(Query):
+    """Where the part before this one ended, and what was noted elsewhere: ``12:1a2b3c4d,40:…``."""
+
+    after: Annotated[WholeNumber, Field(ge=0)] = 0
+    hash: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] = GENESIS
+    limit: Annotated[WholeNumber, Field(ge=1, le=VERIFY_MAX)] = 10_000
+    known: Annotated[str | None, StringConstraints(pattern=KNOWN_HEADS, max_length=4000)] = None
+
+
+class LedgerQuery(Query):
+    """``funded`` says what wallets were given: ``walletId:baseUnits,…``."""
+
+    chains: Literal["true", "false"] = "true"
+    funded: Annotated[str | None, StringConstraints(pattern=FUNDED, max_length=4000)] = None
 
 
 class AuditRow(View):
@@ -181,6 +206,7 @@ class AuditRow(View):
     session_id: str | None
     transaction_id: str | None
     details: dict[str, Any]
+    chaining: str
     hash: str
 
 
@@ -189,6 +215,49 @@ class AuditPage(View):
 
     items: list[AuditRow]
     next_after: int | None
+
+
+class Stretch(View):
+    """Rows from ``first`` to ``last``."""
+
+    first: int
+    last: int
+
+
+class VerifyView(View):
+    """What a part of the walk found; continue with ``after=number`` and ``hash`` until ``done``.
+
+    ``proved`` rows carry a right HMAC; ``sealed`` ones are plain and a right HMAC follows; ``open`` ones are
+    plain and nothing seals them yet; ``unproved`` stretches could not be judged without the key.
+    """
+
+    done: bool
+    number: int
+    hash: str
+    proved: int
+    sealed: int
+    open: int
+    unproved: list[Stretch]
+    first_bad: int | None
+    reason: str | None
+
+
+class ViolationView(View):
+    """``subject`` is the id of what it concerns."""
+
+    invariant: str
+    subject: str
+    message: str
+
+
+class LedgerView(View):
+    """``found`` counts all violations; the first thousand are listed."""
+
+    transactions: int
+    compared: int
+    found: int
+    violations: list[ViolationView]
+    not_compared: list[str]
 
 
 class DoctorView(View):

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.stores import World, opened
+from wallet.domain.audit_chain import Verdict, verify
 from wallet.domain.facts import Fact
-from wallet.persistence.audit import Verdict, verify
 from wallet.persistence.database import Database
 from wallet.ports.store import Unit
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.integration.persistence.conftest import Child
 from tests.support.stores import World, opened
-from wallet.persistence.audit import verify
+from wallet.domain.audit_chain import verify
 from wallet.persistence.database import Database
 
 

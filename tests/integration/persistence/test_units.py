@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.stores import World, a_transaction, a_wallet, opened, put_wallet_and_session
+from wallet.domain.audit_chain import verify
 from wallet.domain.facts import Fact
 from wallet.errors import Code, UnavailableError, WalletError
-from wallet.persistence.audit import verify
 from wallet.persistence.database import Database
 from wallet.ports.store import Unit
 

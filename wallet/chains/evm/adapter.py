@@ -142,6 +142,11 @@ class EvmChain:
         self._decoded(payload)
         return encode.attach(payload, signature)
 
+    def detach(self, raw: bytes) -> tuple[bytes, str]:
+        payload = encode.detach(raw)
+        self._decoded(payload)
+        return payload, encode.hash_of(raw)
+
     async def send(self, raw: bytes) -> SendResult:
         answers: list[_Answer] = []
         for endpoint in self._endpoints.candidates():

@@ -16,6 +16,7 @@ from wallet.ports.chain import Payment, Signed
 
 _TYPE: Final = b"\x02"
 _UNSIGNED_FIELDS: Final = 9
+_SIGNED_FIELDS: Final = 12
 _SIGNATURE_BYTES: Final = 65
 _NO_ACCESS_LIST: Final[list[Any]] = []
 
@@ -91,6 +92,16 @@ def attach(payload: bytes, signature: bytes) -> Signed:
     return Signed(raw, hash_of(raw))
 
 
+def detach(raw: bytes) -> bytes:
+    """The unsigned bytes of a raw signed payment; ChainError(PAYLOAD_MISMATCH) for anything else."""
+    items = _items(raw, _SIGNED_FIELDS)
+    if _TYPE + bytes(rlp.encode(items)) != raw:
+        raise _mismatch("it is not in canonical form")
+    payload = _TYPE + bytes(rlp.encode(items[:_UNSIGNED_FIELDS]))
+    decode(payload)
+    return payload
+
+
 def hash_of(raw: bytes) -> str:
     """The hash a signed transaction is known by."""
     return "0x" + keccak(raw).hex()
@@ -110,15 +121,15 @@ def _fields(transfer: Transfer) -> list[Any]:
     ]
 
 
-def _items(payload: bytes) -> list[Any]:
+def _items(payload: bytes, count: int = _UNSIGNED_FIELDS) -> list[Any]:
     if payload[:1] != _TYPE:
         raise _mismatch("it is no EIP-1559 transaction")
     try:
         items = rlp.decode(payload[1:])
     except (rlp.DecodingError, RecursionError):
         raise _mismatch("it is not RLP") from None
-    if not isinstance(items, list) or len(items) != _UNSIGNED_FIELDS:
-        raise _mismatch("it has other fields than an unsigned transaction")
+    if not isinstance(items, list) or len(items) != count:
+        raise _mismatch("it has other fields than a plain payment")
     return items
 
 

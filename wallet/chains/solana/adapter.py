@@ -151,6 +151,9 @@ class SolanaChain:
     def attach(self, payload: bytes, signature: bytes) -> Signed:
         return encode.attach(payload, signature)
 
+    def detach(self, raw: bytes) -> tuple[bytes, str]:
+        return encode.detach(raw)
+
     async def send(self, raw: bytes) -> SendResult:
         """Offer the bytes to one endpoint after the other until one takes them."""
         results: list[SendResult] = []

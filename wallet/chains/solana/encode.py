@@ -171,6 +171,16 @@ def attach(payload: bytes, signature: bytes) -> Signed:
     return Signed(raw=with_signature(payload, signature), hash=str(typed))
 
 
+def detach(raw: bytes) -> tuple[bytes, str]:
+    """The message and the signature it is known by; ChainError(PAYLOAD_MISMATCH) for anything else."""
+    payload = without_signature(raw)
+    decode(payload)
+    signature = raw[len(_ONE_SIGNATURE) : len(_ONE_SIGNATURE) + SIGNATURE_BYTES]
+    if with_signature(payload, signature) != raw:
+        raise ChainError(Code.PAYLOAD_MISMATCH, "It does not carry one signature.")
+    return payload, str(Signature.from_bytes(signature))
+
+
 def with_signature(payload: bytes, signature: bytes) -> bytes:
     """The wire form: how many signatures, the signature, the message."""
     return _ONE_SIGNATURE + signature + payload

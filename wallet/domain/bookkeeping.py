@@ -1,0 +1,259 @@
+"""The books, recomputed: everything that is counted must follow from the transactions and their facts.
+
+One walk over all stories, then over what was counted. Nothing is repaired here: a violation is named with the
+ids it concerns, and a person decides.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from wallet.domain.sessions import Session
+from wallet.domain.spending import Bucket, Reservation, bucket_start
+from wallet.domain.stories import Story, Told, told
+from wallet.domain.story_checks import check_story
+from wallet.domain.transactions import OPEN, Settlement, Status, Transaction
+from wallet.domain.violations import Invariant, Violation
+from wallet.domain.wallets import Wallet
+
+BucketKey = tuple[str, str, int]
+NATIVE = "native"
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one settled transaction took from its wallet, per asset (base units)."""
+
+    at: int
+    payments: int
+    by_asset: Mapping[str, int]
+
+
+@dataclass(slots=True)
+class _Sum:
+    amount: int = 0
+    owner_amount: int = 0
+    count: int = 0
+
+    def add(self, amount: int, count: int, *, owner: bool) -> None:
+        self.amount += amount
+        self.owner_amount += amount if owner else 0
+        self.count += count
+
+
+@dataclass(slots=True)
+class Outgoings:
+    """What the books say a wallet's native balance changed by, base units, and whether that may still move."""
+
+    spent: int = 0
+    received: int = 0  # from our own wallets on the same network
+    unsettled: int = 0  # signed and not finally settled
+
+
+class Books:
+    """Takes stories one by one, then compares what was counted with what must have been.
+
+    Its memory follows wallets, sessions and five-minute buckets, not the number of transactions.
+    """
+
+    def __init__(
+        self,
+        wallets: Iterable[Wallet],
+        sessions: Iterable[Session],
+        reservations: Iterable[Reservation],
+    ) -> None:
+        self._wallets = {wallet.id: wallet for wallet in wallets}
+        self._sessions = {session.id: session for session in sessions}
+        self._held = {held.transaction_id: held for held in reservations}
+        self._reserved: Counter[tuple[str, str]] = Counter()
+        for held in self._held.values():
+            for asset in {held.asset, held.native_asset}:
+                self._reserved[held.session_id, asset] += held.of(asset)
+        self._buckets: dict[BucketKey, _Sum] = {}
+        self._counted: Counter[str] = Counter()
+        self._spent: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._by_address = {(w.network, w.address): w.id for w in self._wallets.values()}
+        self.outgoings = {wallet_id: Outgoings() for wallet_id in self._wallets}
+        self.transactions = 0
+
+    def take(self, story: Story) -> Iterator[Violation]:
+        """Check one story by itself, and remember what it must have cost."""
+        row = story.row
+        if row is None:
+            yield from _without_row(story)
+            return
+        self.transactions += 1
+        tale = told(row, story.facts)
+        yield from check_story(story, row, tale, self._wallets.get(row.wallet_id))
+        yield from self._check_reservation(row)
+        if row.status in OPEN or not is_released(tale):
+            self._counted[row.session_id] += 1
+        cost = cost_of(row, tale)
+        if cost is not None:
+            self._remember(row, cost)
+        self._remember_movement(row, cost)
+
+    def close(self, buckets: Iterable[Bucket]) -> Iterator[Violation]:
+        """After the last story: what is left to compare."""
+        for transaction_id in sorted(self._held):
+            yield Violation(
+                Invariant.RESERVATION_WITHOUT_ROW,
+                transaction_id,
+                "Money is set aside for nothing.",
+            )
+        yield from self._check_buckets(buckets)
+        for session in self._sessions.values():
+            yield from self._check_session(session)
+
+    # ---- reservations
+
+    def _check_reservation(self, row: Transaction) -> Iterator[Violation]:
+        held = self._held.pop(row.id, None)
+        if row.status not in OPEN:
+            if held is not None:
+                yield Violation(
+                    Invariant.RESERVATION_LEFT,
+                    row.id,
+                    f"It is {row.status} and still holds money.",
+                )
+            return
+        if held is None:
+            yield Violation(
+                Invariant.RESERVATION_MISSING, row.id, f"It is {row.status} and holds no money."
+            )
+            return
+        expected = reservation_of(row)
+        for name in Reservation.__slots__:
+            if getattr(held, name) != getattr(expected, name):
+                yield Violation(
+                    Invariant.RESERVATION_WRONG,
+                    row.id,
+                    f"{name} is {getattr(held, name)}, must be {getattr(expected, name)}.",
+                )
+
+    # ---- spending
+
+    def _remember(self, row: Transaction, cost: Cost) -> None:
+        owner = row.consent_at is not None
+        for asset, amount in cost.by_asset.items():
+            key = (row.wallet_id, asset, bucket_start(cost.at))
+            count = cost.payments if asset == row.asset else 0
+            self._buckets.setdefault(key, _Sum()).add(amount, count, owner=owner)
+            self._spent[row.session_id][asset] += amount
+
+    def _remember_movement(self, row: Transaction, cost: Cost | None) -> None:
+        mine = self.outgoings.get(row.wallet_id)
+        if mine is None:
+            return
+        if row.status is Status.SUBMITTED or (cost is not None and row.finalized_at is None):
+            mine.unsettled += 1
+        if cost is None:
+            return
+        native = f"{row.network}/{NATIVE}"
+        mine.spent += cost.by_asset.get(native, 0)
+        payee = self._by_address.get((row.network, row.to))
+        if payee is not None and cost.payments and row.asset == native:
+            self.outgoings[payee].received += row.amount
+
+    def _check_buckets(self, buckets: Iterable[Bucket]) -> Iterator[Violation]:
+        for bucket in buckets:
+            key = (bucket.wallet_id, bucket.asset, bucket.started_at)
+            must = self._buckets.pop(key, _Sum())
+            yield from _compare(key, must, _Sum(bucket.amount, bucket.owner_amount, bucket.count))
+        for key, must in self._buckets.items():
+            yield from _compare(key, must, _Sum())
+
+    # ---- sessions
+
+    def _check_session(self, session: Session) -> Iterator[Violation]:
+        counted = self._counted[session.id]
+        if session.transactions != counted:
+            yield Violation(
+                Invariant.SESSION_COUNT,
+                session.id,
+                f"It counts {session.transactions} payments; its rows are {counted}.",
+            )
+        if counted > session.limits.max_transactions:
+            yield Violation(
+                Invariant.SESSION_LIMIT,
+                session.id,
+                f"{counted} payments are more than its {session.limits.max_transactions}.",
+            )
+        for asset in sorted(self._spent[session.id].keys() | session.spent.keys()):
+            yield from self._check_spent(session, asset)
+
+    def _check_spent(self, session: Session, asset: str) -> Iterator[Violation]:
+        spent, must = session.spent.get(asset, 0), self._spent[session.id][asset]
+        if spent != must:
+            yield Violation(
+                Invariant.SESSION_SPENT,
+                session.id,
+                f"It counts {spent} of {asset} as spent; its rows spent {must}.",
+            )
+        limit = session.limits.amounts.get(asset)
+        used = must + self._reserved[session.id, asset]
+        if limit is not None and used > limit:
+            yield Violation(
+                Invariant.SESSION_LIMIT,
+                session.id,
+                f"{used} of {asset} spent and set aside are more than its {limit}.",
+            )
+
+
+def _without_row(story: Story) -> Iterator[Violation]:
+    for reason in story.unreadable:
+        yield Violation(Invariant.UNREADABLE, story.id, reason)
+    if not story.unreadable:
+        yield Violation(
+            Invariant.FACTS_WITHOUT_ROW, story.id, "There are traces of it, and no row."
+        )
+
+
+def is_released(tale: Told) -> bool:
+    """Whether the facts end in a move that gave everything back, so that the payment counts no more."""
+    return tale.last_move is not None and tale.last_move.settlement is Settlement.RELEASE
+
+
+def cost_of(row: Transaction, tale: Told) -> Cost | None:
+    """What the facts say that it cost; None where nothing was spent."""
+    move, fact = tale.last_move, tale.last_fact
+    if move is None or fact is None:
+        return None
+    if move.settlement not in (Settlement.SPEND, Settlement.SPEND_FEE):
+        return None
+    paid = move.settlement is Settlement.SPEND
+    native = f"{row.network}/{NATIVE}"
+    by_asset = {row.asset: row.amount if paid else 0}
+    by_asset[native] = by_asset.get(native, 0) + fee_told(tale)
+    return Cost(fact.at, 1 if paid else 0, by_asset)
+
+
+def fee_told(tale: Told) -> int:
+    """The fee that the last move's fact names, base units of the native coin."""
+    text = "0" if tale.last_fact is None else str(tale.last_fact.details.get("fee", "0"))
+    return int(text) if text.isdecimal() else 0
+
+
+def reservation_of(row: Transaction) -> Reservation:
+    """What must be set aside while the row is open."""
+    return Reservation(
+        transaction_id=row.id,
+        wallet_id=row.wallet_id,
+        session_id=row.session_id,
+        asset=row.asset,
+        amount=row.amount,
+        native_asset=f"{row.network}/{NATIVE}",
+        fee=row.fee_ceiling,
+        owner_approved=row.consent_at is not None,
+        created_at=row.created_at,
+    )
+
+
+def _compare(key: BucketKey, must: _Sum, found: _Sum) -> Iterator[Violation]:
+    subject = f"{key[0]} {key[1]} {key[2]}"
+    for name in _Sum.__slots__:
+        has, wants = getattr(found, name), getattr(must, name)
+        if has != wants:
+            yield Violation(
+                Invariant.BUCKET, subject, f"{name} is {has}; its settled payments make {wants}."
+            )
