@@ -16,3 +16,11 @@ settings.load_profile("untimed")
 def shared() -> Iterator[Sandbox]:
     with sandbox("--delay-seconds", "3") as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def books(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After every test on the shared sandbox its books are right; the others check theirs at their end."""
+    yield
+    if "shared" in request.fixturenames:
+        request.getfixturevalue("shared").books_are_right()

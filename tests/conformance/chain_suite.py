@@ -428,6 +428,17 @@ class ChainSuite:
                 chain.inspect(payload)
             assert caught.value.code is Code.PAYLOAD_MISMATCH
 
+    async def test_signed_bytes_give_back_their_payload_and_their_hash(
+        self, harness: Harness, chain: Chain, payer: Account, payee: str
+    ) -> None:
+        built = await chain.build(request(payer, payee, harness.unit, chain.network))
+        signed = chain.attach(built.payload, payer.sign(built.payload))
+        assert chain.detach(signed.raw) == (built.payload, signed.hash)
+        for raw in (b"", b"\x02", signed.raw[:-1], signed.raw + b"\0", built.payload):
+            with pytest.raises(ChainError) as caught:
+                chain.detach(raw)
+            assert caught.value.code is Code.PAYLOAD_MISMATCH
+
     async def test_a_signature_of_the_wrong_size_is_refused(
         self, harness: Harness, chain: Chain, payer: Account, payee: str
     ) -> None:

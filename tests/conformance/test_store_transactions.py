@@ -307,6 +307,8 @@ async def test_audit_rows_are_numbered_and_chained_with_whatever_key_there_is(
     assert verify(rows, None).unchecked == 2
     assert await store.read(lambda u: u.audit.head()) == (4, rows[3]["hash"])
     assert await store.read(lambda u: u.audit.rows(after=1, limit=2)) == rows[1:3]
+    of_one = await store.read(lambda u: u.audit.rows(after=2, transaction_id="t"))
+    assert of_one == [rows[3]]
 
 
 async def test_a_rolled_back_fact_leaves_no_gap(store: Database) -> None:

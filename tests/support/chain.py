@@ -142,7 +142,10 @@ class LedgerChain:
         return Signed(raw, hash_of(raw))
 
     def detach(self, raw: bytes) -> tuple[bytes, str]:
-        return json.loads(raw)["payload"].encode(), hash_of(raw)
+        try:
+            return json.loads(raw)["payload"].encode(), hash_of(raw)
+        except (ValueError, LookupError):
+            raise ChainError(Code.PAYLOAD_MISMATCH, "It is no payment of ours.") from None
 
     async def send(self, raw: bytes) -> SendResult:
         self.sent.append(raw)

@@ -162,6 +162,8 @@ def installation(tmp_path: Path, *options: str) -> Iterator[Installation]:
         config.write_text(relaxed(config.read_text()))
         try:
             yield made
+            if made.daemon is not None:
+                made.host.books_are_right()
         finally:
             if made.daemon is not None:
                 made.daemon.kill()

@@ -47,6 +47,7 @@ class Chain:
     name: str
     rpc: str
     control: str
+    given: set[str] = field(default_factory=set)  # addresses whose balance a test changed
 
     @property
     def unit(self) -> int:
@@ -66,6 +67,7 @@ class Chain:
         assert answer.status_code == httpx.codes.OK, answer.text
 
     def set_balance(self, address: str, amount: int) -> None:
+        self.given.add(address)
         self.order(set_balance={"address": address, "amount": str(amount)})
 
     def payments_to(self, address: str) -> list[dict[str, Any]]:
@@ -223,6 +225,15 @@ class Host:
         body |= {} if rule_id is None else {"id": rule_id}
         return dict(self.does("PUT", "/v1/policies", json=body))
 
+    def books_are_right(self, funded: dict[str, int] | None = None) -> None:
+        """The ledger's and the audit log's own checks find nothing. ``funded``: by wallet id, base units."""
+        given = ",".join(f"{wallet}:{units}" for wallet, units in (funded or {}).items())
+        query = {"funded": given} if given else {}
+        report = self.does("GET", "/v1/ledger", proved=False, params=query)
+        assert report["violations"] == [], report
+        audit = self.does("GET", "/v1/audit/verify", proved=False, params={"limit": "20000"})
+        assert (audit["firstBad"], audit["done"]) == (None, True), audit
+
     def changes_rule(self, rule_type: str, wallet_id: str, **changes: Any) -> dict[str, Any]:
         """Change fields of the wallet's rule of that type; returns the rules as they were before."""
         rule = next(
@@ -257,6 +268,7 @@ class Sandbox:
     facts: dict[str, Any]
     lines: "queue.Queue[dict[str, Any]]"
     daemon_pids: list[int] = field(default_factory=list)
+    given: set[str] = field(default_factory=set)
 
     @property
     def agent_url(self) -> str:
@@ -295,12 +307,23 @@ class Sandbox:
 
     def chain(self, name: str) -> Chain:
         short = "evm" if name == "ethereum" else "solana"
-        return Chain(name, self.facts[f"{short}_rpc"], self.facts[f"{short}_control"])
+        rpc, control = self.facts[f"{short}_rpc"], self.facts[f"{short}_control"]
+        return Chain(name, rpc, control, self.given)
 
     def agent(self, name: str) -> Agent:
         wallet = next(w for w in self.facts["wallets"] if w["chain"] == name)
         token = next(s["token"] for s in self.facts["sessions"] if s["walletId"] == wallet["id"])
         return Agent(self.agent_url, token, self.chain(name), wallet)
+
+    def books_are_right(self) -> None:
+        """Every invariant of the ledger holds, the chains agree, and the audit log fits."""
+        funded = {
+            wallet["id"]: (10_000 * ETH if wallet["chain"] == "ethereum" else 100_000 * SOL)
+            for wallet in self.facts["wallets"]
+            if wallet["address"] not in self.given
+        }
+        self.is_ready()
+        self.host.books_are_right(funded)
 
     def kills_daemon(self) -> None:
         """kill -9, then wait for the restarted daemon to be ready."""
@@ -335,7 +358,10 @@ def _read(stream: Any, lines: "queue.Queue[dict[str, Any]]") -> None:
 def sandbox(
     *options: str, kill_at: str | None = None, environ: dict[str, str] | None = None
 ) -> Iterator[Sandbox]:
-    """Run `waiaas sandbox --json --no-demo --port 0`; everything it started ends with it."""
+    """Run `waiaas sandbox --json --no-demo --port 0`; everything it started ends with it.
+
+    At the end the books must be right, whatever the test did.
+    """
     command = [sys.executable, "-m", "wallet", "sandbox", "--json", "--no-demo", "--port", "0"]
     env = {k: v for k, v in os.environ.items() if not k.startswith("WAIAAS_")} | (environ or {})
     if kill_at is not None:
@@ -349,7 +375,9 @@ def sandbox(
     try:
         facts = lines.get(timeout=READY_SECONDS)
         assert facts.get("ready") is True, facts
-        yield Sandbox(process, facts, lines, [facts["daemon_pid"]])
+        running = Sandbox(process, facts, lines, [facts["daemon_pid"]])
+        yield running
+        running.books_are_right()
     finally:
         process.terminate()
         try:

@@ -22,6 +22,7 @@ from wallet.domain.facts import Fact
 from wallet.domain.owner import Band, Owner
 from wallet.domain.sessions import Session
 from wallet.domain.transactions import Attempt, Transaction
+from wallet.domain.vocabulary import DETAILS
 from wallet.domain.wallets import Wallet
 from wallet.operations.setup import Birth, give_birth
 from wallet.operations.transactions import SendBody
@@ -188,6 +189,16 @@ class World:
             if transaction_id is None or row["transaction_id"] == transaction_id
         ]
 
+    async def require_known_details(self) -> None:
+        """Whatever was written to the audit log holds only what its fact may hold."""
+        rows = await self.database.read(lambda unit: unit.audit.rows(limit=100_000))
+        strange = [
+            (row["fact"], sorted(row["details"].keys() - set(DETAILS[Fact(row["fact"])])))
+            for row in rows
+            if row["fact"] in set(Fact) and isinstance(row["details"], dict)
+        ]
+        assert [one for one in strange if one[1]] == []
+
     async def alerts(self) -> list[str]:
         found = await self.database.read(
             lambda unit: unit.console.alerts_due(self.clock.now() + 10**12, 1000)
@@ -275,6 +286,7 @@ async def built(folder: Path) -> AsyncIterator[World]:
         world.wallet = await world.new_wallet("main")
         world.session = await world.new_session(world.wallet)
         yield world
+        await world.require_known_details()
     finally:
         await world.close()
         with suppress(FileNotFoundError):

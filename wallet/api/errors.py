@@ -39,7 +39,6 @@ STATUS: Mapping[Code, int] = MappingProxyType(
         Code.SESSION_LIMIT_EXCEEDED: 403,
         Code.POLICY_DENIED: 403,
         Code.POLICY_ERROR: 403,
-        Code.SPENDING_LIMIT_EXCEEDED: 403,
         Code.CUMULATIVE_LIMIT_EXCEEDED: 403,
         Code.WHITELIST_DENIED: 403,
         Code.TIME_RESTRICTED: 403,

@@ -30,9 +30,13 @@ class LedgerReport:
     found: int = 0  # violations in all
     violations: list[Violation] = field(default_factory=list)
     not_compared: list[str] = field(default_factory=list)
+    is_readable: bool = True
 
     def add(self, violation: Violation) -> None:
         self.found += 1
+        if violation.invariant is Invariant.UNREADABLE and self.is_readable:
+            self.is_readable = False
+            self.not_compared.append("No chain was asked, because not every row can be read.")
         if len(self.violations) < NAMED_AT_MOST:
             self.violations.append(violation)
 
@@ -65,7 +69,7 @@ class Ledger:
         """
         async with self._one_at_a_time:
             books = await self._store.survey(_recompute)
-            if with_chains:
+            if with_chains and books.report.is_readable:
                 await self._compare(books)
                 for wallet_id, amount in (funded or {}).items():
                     await self._compare_balance(books, wallet_id, amount)

@@ -141,8 +141,8 @@ class OwnerDesk:
                 )
             changed = replace(owner, bands=dict(bands))
             await unit.authority.save_owner(changed)
-            shown = {a: f"{b.tap_max}/{b.code_max}" for a, b in bands.items()}
-            await unit.audit.append(Fact.BANDS_SET, actor=actor, at=now, details=shown)
+            shown = ", ".join(f"{a}={b.tap_max}/{b.code_max}" for a, b in bands.items())
+            await unit.audit.append(Fact.BANDS_SET, actor=actor, at=now, details={"bands": shown})
             return changed
 
         return await self._store.run(body)

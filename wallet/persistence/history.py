@@ -50,8 +50,9 @@ _Tagged = tuple[str, int, Any]  # transaction id, which table, value
 class SqlHistory:
     """The History port over one connection that is inside a transaction."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, stopped: Callable[[], bool]) -> None:
         self._connection = connection
+        self._stopped = stopped
         self._db = ReadConnection(connection)
 
     def stories(self) -> Iterator[Story]:
@@ -106,6 +107,8 @@ class SqlHistory:
         return map(table.value, self._stream(table.select))
 
     def _stream(self, sql: str) -> Iterator[Sequence[Any]]:
+        if self._stopped():  # an interrupt between two statements is not felt by the next one
+            raise _closing()
         yield from self._connection.cursor().execute(sql)
 
 
@@ -143,7 +146,7 @@ class Surveys:
         connection = self._begin()
         try:
             connection.execute("BEGIN")
-            return body(SqlHistory(connection))
+            return body(SqlHistory(connection, lambda: self._stopped))
         except sqlite3.OperationalError:
             if self._stopped:
                 raise _closing() from None

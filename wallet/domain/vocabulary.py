@@ -1,0 +1,69 @@
+"""What the details of each fact may hold. docs/audit.md says what each means; tests compare the two both ways."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from wallet.domain.facts import Fact
+
+_MOVE = ("status", "attempt", "hash", "error", "message", "fee")
+_STOP = ("state", "reason")
+_SESSION = ("name",)
+
+DETAILS: Mapping[Fact, tuple[str, ...]] = MappingProxyType(
+    {
+        Fact.DIRECTORY_BORN: ("kind",),
+        Fact.DAEMON_STARTED: ("version",),
+        Fact.DAEMON_STOPPED: (),
+        Fact.KEYSTORE_UNLOCKED: ("by", "sealedFrom", "sealedTo"),
+        Fact.KEYSTORE_LOCKED: ("by",),
+        Fact.WALLET_CREATED: ("name", "network", "address"),
+        Fact.WALLET_SUSPENDED: ("by",),
+        Fact.WALLET_RESUMED: ("by",),
+        Fact.SESSION_CREATED: _SESSION,
+        Fact.SESSION_CLAIMED: _SESSION,
+        Fact.SESSION_RENEWED: _SESSION,
+        Fact.SESSION_REVOKED: _SESSION,
+        Fact.SESSION_EXPIRED: (),
+        Fact.SESSION_CLAIM_REUSED: _SESSION,
+        Fact.POLICY_SET: ("ruleId", "type", "rules"),
+        Fact.POLICY_REMOVED: ("ruleId",),
+        Fact.OWNER_PAIRING_STARTED: (),
+        Fact.OWNER_PAIRING_FAILED: (),
+        Fact.OWNER_PAIRED: ("userId",),
+        Fact.BANDS_SET: ("bands",),
+        Fact.FACTOR_ENROLLED: (),
+        Fact.FACTOR_RESET_STARTED: ("readyAt",),
+        Fact.FACTOR_RESET_CANCELLED: (),
+        Fact.FACTOR_FAILED: ("count",),
+        Fact.MASTER_PASSWORD_FAILED: ("count",),
+        Fact.TX_REQUESTED: ("request", "tier", "digest"),
+        Fact.TX_DENIED: ("request", "code", "reason", "ruleId"),
+        Fact.TX_DENIALS_SUMMED: ("count",),
+        Fact.TX_APPROVED: ("factor", "digest"),
+        Fact.TX_RELEASED: ("dueAt",),
+        Fact.TX_EXECUTING: _MOVE,
+        Fact.TX_SUBMITTED: _MOVE,
+        Fact.TX_REPLACED: ("hash", "purpose"),
+        Fact.TX_CONFIRMED: _MOVE,
+        Fact.TX_FINALIZED: ("status", "hash"),
+        Fact.TX_REORGED: (),
+        Fact.TX_FAILED: _MOVE,
+        Fact.TX_CANCELLED: _MOVE,
+        Fact.TX_EXPIRED: _MOVE,
+        Fact.TX_NONCE_TAKEN: (),
+        Fact.CARD_MISMATCH: ("action", "messageId", "kind", "what"),
+        Fact.UPDATE_PARKED: ("updateId", "attempts"),
+        Fact.KILL_SWITCH_ACTIVATED: (
+            *_STOP,
+            "sessionsRevoked",
+            "transactionsCancelled",
+            "walletsSuspended",
+            "exposure",
+        ),
+        Fact.KILL_SWITCH_RECOVERY_STARTED: (*_STOP, "recoveryAt"),
+        Fact.KILL_SWITCH_RECOVERY_CANCELLED: _STOP,
+        Fact.KILL_SWITCH_RECOVERED: _STOP,
+        Fact.STATE_UNTRUSTED: (),
+        Fact.AUDIT_UNTRUSTED: ("firstBad", "reason"),
+    }
+)
