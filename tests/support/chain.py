@@ -196,6 +196,10 @@ class LedgerChain:
         """Somebody else with the same key used the nonce."""
         self._foreign[address, nonce] = self.height
 
+    def spent(self, address: str) -> int:
+        """Everything that ever left an address, fees included."""
+        return self._spent.get(address, 0)
+
     def received(self, address: str) -> int:
         return self._received.get(address, 0)
 

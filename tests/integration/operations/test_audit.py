@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.vault import PASSWORD
 from tests.support.world import World
-from wallet.domain.audit_chain import START, Verdict, short
+from wallet.domain.audit_chain import START, Head, Verdict, short
 from wallet.domain.facts import Fact
 from wallet.domain.safety import StopState
 from wallet.errors import Code, WalletError
@@ -24,6 +24,10 @@ async def walked(world: World, known: Mapping[int, str] | None = None) -> Verdic
 
 async def rows(world: World) -> list[Mapping[str, Any]]:
     return list(await world.app.operations.audit.page(0, 10_000))
+
+
+async def head_of(world: World) -> Head:
+    return await world.database.read(lambda unit: unit.audit.head())
 
 
 async def last(world: World, fact: Fact) -> Mapping[str, Any]:
@@ -68,7 +72,7 @@ async def test_without_the_key_it_says_which_rows_it_could_not_prove(world: Worl
 
 
 async def test_a_noted_head_names_a_rewritten_log_and_a_cut_end(world: World) -> None:
-    head = await world.app.operations.audit.head()
+    head = await head_of(world)
     assert (await walked(world, {head[0]: head[1][:8]})).is_sound
     rewritten = await walked(world, {head[0]: "00000000"})
     assert rewritten.first_bad == head[0]
@@ -83,7 +87,7 @@ async def test_a_noted_head_names_a_rewritten_log_and_a_cut_end(world: World) ->
 async def test_the_daily_heads_are_remembered_and_show_a_cut_end(world: World) -> None:
     world.clock.advance(DAY)
     await world.app.upkeep.tell_audit_head()
-    number, _ = await world.app.operations.audit.head()
+    number, _ = await head_of(world)
     tamper(world, f"DELETE FROM audit WHERE number >= {number}")
     verdict = await walked(world)
     assert verdict.first_bad == number
@@ -102,7 +106,7 @@ async def test_an_unlock_says_which_plain_rows_it_sealed(world: World) -> None:
     await world.database.run(
         lambda unit: unit.audit.append(Fact.DAEMON_STARTED, details={"version": "1"})
     )
-    number, _ = await world.app.operations.audit.head()
+    number, _ = await head_of(world)
     await world.app.unlocking.unlock(PASSWORD)
     unlocked = await last(world, Fact.KEYSTORE_UNLOCKED)
     assert unlocked["details"] == {"sealedFrom": str(number), "sealedTo": str(number)}
@@ -214,7 +218,7 @@ async def heads(world: World) -> list[Mapping[str, str]]:
 async def test_the_head_is_told_once_a_utc_day_also_across_restarts(world: World) -> None:
     assert not await world.app.upkeep.tell_audit_head()
     world.clock.advance(DAY)
-    head = await world.app.operations.audit.head()
+    head = await head_of(world)
     assert await world.app.upkeep.tell_audit_head()
     assert not await world.app.upkeep.tell_audit_head()
     await world.restart()
