@@ -127,3 +127,15 @@ def test_an_alert_says_its_facts() -> None:
 )
 def test_durations_are_said_in_two_units(milliseconds: int, words: str) -> None:
     assert views.span(milliseconds) == words
+
+
+def test_the_daily_head_is_shown_as_the_check_takes_it() -> None:
+    payload = {
+        "day": "2026-01-31",
+        "number": "1042",
+        "hash": "3f9a01bc" * 8,
+        "head": "1042:3f9a01bc",
+    }
+    text, _ = views.alert("AUDIT_HEAD", payload).render()
+    assert "waiaas audit verify --known 1042:3f9a01bc" in text
+    assert payload["hash"] not in text
