@@ -39,8 +39,14 @@ class KeystoreFiles:
     def create(self, header: Header) -> None:
         """Make the directories, then the header last: a keystore is there when its header is."""
         self.require_absent()
+        self.make_directories()
+        self.write_header(header)
+
+    def make_directories(self) -> None:
         for directory in (self.root, self.wallets, self.secrets):
             make_private_directory(directory)
+
+    def write_header(self, header: Header) -> None:
         write_private(self.header_path, header.to_text())
 
     def require_absent(self) -> None:
@@ -74,6 +80,11 @@ class KeystoreFiles:
                 raise corrupted(str(path), "it is the file of another wallet")
             yield path, wallet
 
+    def read_wallet(self, wallet_id: str) -> WalletFile:
+        """Raise KEYSTORE_CORRUPTED when it is not there or not as written."""
+        path = self.wallet_path(wallet_id)
+        return parse_wallet(read_private(path), str(path))
+
     def write_wallet(self, wallet: WalletFile) -> None:
         write_private(self.wallet_path(wallet.wallet_id), wallet.to_text())
 
@@ -90,6 +101,22 @@ class KeystoreFiles:
         if secret.name != name:
             raise corrupted(str(path), "it is the file of another secret")
         return secret
+
+    def read_secrets(self) -> Iterator[tuple[Path, SecretFile]]:
+        """Yield every secret file. Raise KEYSTORE_CORRUPTED for one that is not as written."""
+        for path in sorted(self.secrets.glob("*.json")):
+            secret = parse_secret(read_private(path), str(path))
+            if self.secret_path(secret.name) != path:
+                raise corrupted(str(path), "it is the file of another secret")
+            yield path, secret
+
+    def strangers(self) -> list[Path]:
+        """What stands in the directory and is none of ours; half-written files do not count."""
+        ours = {self.header_path, self.wallets, self.secrets}
+        found = [path for path in self.root.iterdir() if path not in ours]
+        for directory in (self.wallets, self.secrets):
+            found += [path for path in directory.iterdir() if path.suffix != ".json"]
+        return sorted(path for path in found if not _is_half_written(path))
 
     def write_secret(self, secret: SecretFile) -> None:
         write_private(self.secret_path(secret.name), secret.to_text(), replace=True)
@@ -116,7 +143,7 @@ def make_private_directory(path: Path) -> None:
     """Create ``path`` with mode 0700, or require that mode when it is already there."""
     with contextlib.suppress(FileExistsError):
         path.mkdir(mode=0o700)
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
     require_private(path)
 
 
@@ -164,20 +191,43 @@ def write_private(path: Path, data: bytes, *, replace: bool = False) -> None:
         ) from None
     finally:
         temporary.unlink(missing_ok=True)
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
 
 
 def remove(path: Path) -> None:
     path.unlink(missing_ok=True)
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Write a new owner-only file durably into any directory. ALREADY_INITIALISED if there is one."""
+    try:
+        _write_new(path, data)
+    except FileExistsError:
+        raise ConflictError(
+            Code.ALREADY_INITIALISED, f"{path} is already there; it was not touched."
+        ) from None
+    except OSError as error:
+        raise InputError(
+            Code.VALIDATION_ERROR, f"{path} cannot be written: {error.strerror}."
+        ) from None
+    sync_directory(path.parent)
+
+
+def _is_half_written(path: Path) -> bool:
+    return path.name.startswith(".") and path.suffix == ".tmp"
 
 
 def _write_new(path: Path, data: bytes) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+        try:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        except OSError:
+            path.unlink()
+            raise
 
 
 def _judge(path: Path, status: os.stat_result) -> None:
@@ -198,7 +248,7 @@ def _permissions(path: Path, why: str, command: str) -> KeystoreError:
     )
 
 
-def _sync_directory(path: Path) -> None:
+def sync_directory(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

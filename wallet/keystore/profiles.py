@@ -30,6 +30,7 @@ MODERATE: Final = Argon2(memory_kib=64 * 1024, time_cost=3, parallelism=4)
 STRONG: Final = Argon2(memory_kib=256 * 1024, time_cost=3, parallelism=4)
 
 PROFILES: Final = {"CHEAPEST": CHEAPEST, "MODERATE": MODERATE, "STRONG": STRONG}
+CALIBRATED: Final = "CALIBRATED"  # measured on this machine: wallet.keystore.calibration
 
 # A file may have been edited: below the floor guessing is free, above the ceiling one unlock
 # stops the machine.
@@ -42,7 +43,7 @@ def profile(name: str, kind: Kind) -> Argon2:
     try:
         params = PROFILES[name]
     except KeyError:
-        known = ", ".join(PROFILES)
+        known = ", ".join((*PROFILES, CALIBRATED))
         raise KeystoreError(
             Code.CONFIG_ERROR, f"There is no key derivation profile {name!r} (there are {known})."
         ) from None
@@ -65,5 +66,5 @@ def check_bounds(params: Argon2, kind: Kind) -> None:
         raise KeystoreError(
             Code.KEYSTORE_KIND,
             f"A {kind} keystore refuses key derivation parameters this cheap.",
-            hint="Use the profile MODERATE or STRONG.",
+            hint="Use the profile CALIBRATED, MODERATE or STRONG.",
         )

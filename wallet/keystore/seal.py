@@ -11,8 +11,6 @@ import secrets
 import unicodedata
 from dataclasses import dataclass, replace
 
-from argon2.exceptions import HashingError
-from argon2.low_level import Type, hash_secret_raw
 from nacl.bindings import (
     crypto_aead_xchacha20poly1305_ietf_decrypt,
     crypto_aead_xchacha20poly1305_ietf_encrypt,
@@ -21,10 +19,12 @@ from nacl.exceptions import CryptoError
 
 from wallet.errors import Code, InputError, KeystoreError
 from wallet.keystore.format import KEY_BYTES, NONCE_BYTES, SALT_BYTES, Header, Sealed, corrupted
+from wallet.keystore.kdf import derive
 from wallet.keystore.profiles import Argon2, Kind
 
 MAX_PASSWORD_BYTES = 1024
 _CHECK = b"waiaas/keystore/2/password\0"
+Key = bytes | bytearray | memoryview
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +38,8 @@ class HeaderDraft:
     kdf: Argon2
 
 
-def new_header(draft: HeaderDraft, password: str) -> Header:
-    """Make a header with a fresh salt around a fresh 32-byte data key."""
+def new_header(draft: HeaderDraft, password: str, data_key: Key | None = None) -> Header:
+    """Make a header with a fresh salt around ``data_key``; without one around 32 fresh bytes."""
     salt = secrets.token_bytes(SALT_BYTES)
     wrap_key, check_key = _derive(password, salt, draft.kdf)
     header = Header(
@@ -52,8 +52,8 @@ def new_header(draft: HeaderDraft, password: str) -> Header:
         password_check=_password_check(check_key, salt),
         wrapped_key=Sealed(b"", b""),
     )
-    wrapped = seal(wrap_key, secrets.token_bytes(KEY_BYTES), header.associated_data())
-    return replace(header, wrapped_key=wrapped)
+    kept = secrets.token_bytes(KEY_BYTES) if data_key is None else bytes(data_key)
+    return replace(header, wrapped_key=seal(wrap_key, kept, header.associated_data()))
 
 
 def check_password(header: Header, password: str) -> bytes:
@@ -101,20 +101,7 @@ def password_bytes(password: str) -> bytes:
 
 
 def _derive(password: str, salt: bytes, kdf: Argon2) -> tuple[bytes, bytes]:
-    try:
-        output = hash_secret_raw(
-            secret=password_bytes(password),
-            salt=salt,
-            time_cost=kdf.time_cost,
-            memory_cost=kdf.memory_kib,
-            parallelism=kdf.parallelism,
-            hash_len=2 * KEY_BYTES,
-            type=Type.ID,
-        )
-    except HashingError as error:
-        raise KeystoreError(
-            Code.INTERNAL_ERROR, f"The key could not be derived: {error}.", retryable=True
-        ) from None
+    output = derive(password_bytes(password), salt, kdf, 2 * KEY_BYTES)
     return output[:KEY_BYTES], output[KEY_BYTES:]
 
 

@@ -1,4 +1,10 @@
-"""Keys for one purpose each, derived from the data key; none leads back to it or to another."""
+"""Keys for one purpose each; none leads back to what it was derived from, or to another.
+
+The seals and the permit key come from the data key, which a change of password replaces. The keys
+that stored rows depend on (row MACs, audit, session tokens) come from the root: 32 random bytes,
+sealed as a secret, which a change of password carries over. A keystore without that secret is from
+before there was one: its data key is its root, until a change of password stores it as such.
+"""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -8,12 +14,13 @@ KEY_BYTES = 32
 WALLET_SEAL = "wallet-seal"
 SECRET_SEAL = "secret-seal"  # noqa: S105 - the name of a purpose
 _PERSON = b"waiaas/subkey/2"
+_Key = bytes | bytearray | memoryview
 
 
-def subkey(data_key: bytes | bytearray, purpose: str) -> bytes:
-    """32 bytes of BLAKE2b keyed with the data key over ``purpose``."""
+def subkey(key: _Key, purpose: str) -> bytes:
+    """32 bytes of BLAKE2b keyed with ``key`` over ``purpose``."""
     digest = hashlib.blake2b(
-        purpose.encode("ascii"), key=data_key, person=_PERSON, digest_size=KEY_BYTES
+        purpose.encode("ascii"), key=key, person=_PERSON, digest_size=KEY_BYTES
     )
     return digest.digest()
 
@@ -28,11 +35,13 @@ class Subkeys:
     permit: bytes = field(repr=False)
 
     @classmethod
-    def derive(cls, data_key: bytes | bytearray) -> Self:
+    def derive(cls, data_key: _Key, root: _Key | None = None) -> Self:
+        """``root`` None: a keystore without a root of its own."""
+        lasting = data_key if root is None else root
         return cls(
-            row_mac=subkey(data_key, "row-mac"),
-            audit=subkey(data_key, "audit"),
-            jwt=subkey(data_key, "jwt"),
+            row_mac=subkey(lasting, "row-mac"),
+            audit=subkey(lasting, "audit"),
+            jwt=subkey(lasting, "jwt"),
             permit=subkey(data_key, "permit"),
         )
 

@@ -5,9 +5,10 @@ import itertools
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Self, cast
+from typing import Any, ClassVar, Final, Self, cast
 
 from wallet.domain.permits import Permit
 from wallet.errors import Code, KeystoreError
@@ -44,6 +45,8 @@ class KeyVault:
     ``locked`` is what the last answers said; a dead signer is locked.
     """
 
+    options: ClassVar[tuple[str, ...]] = ()  # of the child's command line
+
     def __init__(self, keystore_dir: Path) -> None:
         self._keystore_dir = keystore_dir
         self._child: _Child | None = None
@@ -75,7 +78,7 @@ class KeyVault:
     async def restart(self) -> None:
         """End the signer, if there is one, and start a fresh, locked one."""
         await self.close()
-        self._child = await _Child.spawn(self._keystore_dir)
+        self._child = await _Child.spawn(self._keystore_dir, self.options)
         try:
             await self._quick("ping")
         except BaseException:
@@ -111,6 +114,10 @@ class KeyVault:
 
     async def status(self) -> Status:
         return Status.from_json(await self._quick("status"))
+
+    async def guards(self) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = await self._quick("guards")
+        return found
 
     async def unlock(self, password: str) -> Subkeys:
         """Open everything or nothing. Raise WRONG_PASSWORD, KEYSTORE_CORRUPTED, KEYSTORE_MISSING."""
@@ -195,8 +202,8 @@ class _Child(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     @classmethod
-    async def spawn(cls, keystore_dir: Path) -> "_Child":
-        process, connection = await asyncio.to_thread(_spawn, keystore_dir)
+    async def spawn(cls, keystore_dir: Path, options: tuple[str, ...]) -> "_Child":
+        process, connection = await asyncio.to_thread(_spawn, keystore_dir, options)
         child = cls(process)
         loop = asyncio.get_running_loop()
         await loop.create_unix_connection(lambda: child, sock=connection)
@@ -270,13 +277,15 @@ class _Child(asyncio.Protocol):
                 future.set_exception(_gone())
 
 
-def _spawn(keystore_dir: Path) -> tuple[subprocess.Popen[bytes], socket.socket]:
+def _spawn(
+    keystore_dir: Path, more: tuple[str, ...]
+) -> tuple[subprocess.Popen[bytes], socket.socket]:
     ours, theirs = socket.socketpair()
     command = [sys.executable, "-I", "-m", "wallet.signer.main"]
     options = ["--fd", str(theirs.fileno()), "--keystore", str(keystore_dir.absolute())]
     with theirs:
         process = subprocess.Popen(
-            [*command, *options],
+            [*command, *options, *more],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NoReturn
@@ -64,6 +64,7 @@ QUICK: Final[dict[str, Operation]] = {
     "ping": lambda _vault, _args: "pong",
     "status": lambda vault, _args: vault.status().to_json(),
     "header": lambda vault, _args: vault.header().to_json(),
+    "guards": lambda vault, _args: vault.guards(),
     "lock": lambda vault, _args: vault.lock(),
     "sign": _sign,
     "totp_check": lambda vault, args: vault.totp_check(args["code"], args["now_ms"]),
@@ -77,14 +78,29 @@ SLOW: Final[dict[str, Operation]] = {
     "totp_enrol": _totp_enrol,
     "totp_confirm": lambda vault, args: vault.totp_confirm(args["code"], args["now_ms"]),
 }
+# Keys leave or change their seal: no signer of a daemon knows these, whatever its daemon asks for.
+OFFLINE: Final[dict[str, Operation]] = {
+    "change_password": lambda vault, args: vault.change_password(
+        args["new_password"], args["profile"], rewrap=args["rewrap"]
+    ),
+    "import_key": lambda vault, args: vault.import_key(
+        args["wallet_id"], args["network"], from_base64(args["text"]), args["password"]
+    ).to_json(),
+    "export_key": lambda vault, args: to_base64(
+        vault.export_key(args["wallet_id"], args["network"], args["name"], args["password"])
+    ),
+}
 
 
 class Server:
     """Serves one connection until it closes."""
 
-    def __init__(self, connection: socket.socket, vault: Vault) -> None:
+    def __init__(
+        self, connection: socket.socket, vault: Vault, slow: Mapping[str, Operation] = SLOW
+    ) -> None:
         self._connection = connection
         self._vault = vault
+        self._slow_operations = slow
         self._sending = threading.Lock()
         self._slow: queue.SimpleQueue[Json] = queue.SimpleQueue()
 
@@ -93,7 +109,7 @@ class Server:
         frames = Frames()
         while data := self._connection.recv(_READ_BYTES):
             for request in frames.feed(data):
-                if request["op"] in SLOW:
+                if request["op"] in self._slow_operations:
                     request["args"]["locks_seen"] = self._vault.locks_seen
                     self._slow.put(request)
                 else:
@@ -101,9 +117,9 @@ class Server:
 
     def _work(self) -> None:
         while True:
-            self._answer(self._slow.get(), SLOW)
+            self._answer(self._slow.get(), self._slow_operations)
 
-    def _answer(self, request: Json, operations: dict[str, Operation]) -> None:
+    def _answer(self, request: Json, operations: Mapping[str, Operation]) -> None:
         answer: Json = {"id": request["id"]}
         try:
             answer["result"] = operations[request["op"]](self._vault, request["args"])
@@ -139,11 +155,13 @@ def main() -> NoReturn:
     parser = argparse.ArgumentParser(prog="waiaas-signer")
     parser.add_argument("--fd", type=int, required=True)
     parser.add_argument("--keystore", type=Path, required=True)
+    parser.add_argument("--offline", action="store_true")
     options = parser.parse_args()
+    slow = SLOW | OFFLINE if options.offline else SLOW
     vault = Vault(options.keystore, _now_ms)
     try:
         with socket.socket(fileno=options.fd) as connection:
-            Server(connection, vault).serve()
+            Server(connection, vault, slow).serve()
     except (OSError, BrokenFrameError) as error:
         sys.stderr.write(f"{_bug(error).message}\n")
     vault.lock()

@@ -5,32 +5,28 @@ rest from the thread that serves; whatever takes both sides' state apart or seal
 ``_exclusive``, because sealing with a key that a lock is just wiping would write it with zeros.
 """
 
+import contextlib
 import secrets
 import threading
+import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from wallet.domain import permits
 from wallet.domain.permits import Permit
 from wallet.errors import Code, ConflictError, InputError, KeystoreError
-from wallet.keystore import profiles, seal, totp
+from wallet.keystore import calibration, profiles, seal, swap, totp, version1
 from wallet.keystore.curves import curve_of
 from wallet.keystore.files import KeystoreFiles
-from wallet.keystore.format import (
-    DEFAULT_BOT_API_URL,
-    VERSION,
-    Header,
-    Sealed,
-    SecretFile,
-    WalletFile,
-    corrupted,
-)
-from wallet.keystore.subkeys import SECRET_SEAL, WALLET_SEAL, Subkeys, subkey
-from wallet.signer.hardening import keep_out_of_swap, wipe
-from wallet.signer.protocol import HeaderFacts, Status, WalletFacts
+from wallet.keystore.format import DEFAULT_BOT_API_URL, VERSION, Header
+from wallet.keystore.subkeys import Subkeys
+from wallet.signer import custody
+from wallet.signer.guarded import MEMORY, wipe
+from wallet.signer.hardening import guards
+from wallet.signer.opened import ROOT, Key, Opened, fresh_key, opened_with, wallet_facts
+from wallet.signer.protocol import HeaderFacts, Json, Status, WalletFacts
 
 TOTP = "totp"
 TOTP_PENDING = "totp.pending"
@@ -38,45 +34,14 @@ TOTP_PENDING = "totp.pending"
 _REMEMBER_MS = 3_600_000
 
 
-@dataclass(slots=True)
-class _Key:
-    facts: WalletFacts
-    secret: bytearray = field(repr=False)
-
-
-@dataclass(slots=True)
-class _Open:
-    """An unlocked keystore."""
-
-    keystore_id: str
-    kind: str
-    data_key: bytearray = field(repr=False)
-    permit_key: bytes = field(repr=False)
-    keys: dict[str, _Key] = field(repr=False, default_factory=dict)
-
-    def key_of(self, wallet_id: str) -> _Key:
-        try:
-            return self.keys[wallet_id]
-        except KeyError:
-            raise KeystoreError(
-                Code.WALLET_KEY_MISSING,
-                f"The keystore holds no key for the wallet {wallet_id}.",
-                details={"walletId": wallet_id},
-            ) from None
-
-    def wipe(self) -> None:
-        wipe(self.data_key)
-        for key in self.keys.values():
-            wipe(key.secret)
-
-
 class Vault:
     """Keys behind permits. ``now_ms`` tells the time in epoch milliseconds."""
 
     def __init__(self, root: Path, now_ms: Callable[[], int]) -> None:
+        swap.settle(root)
         self._files = KeystoreFiles(root)
         self._now_ms = now_ms
-        self._open: _Open | None = None
+        self._open: Opened | None = None
         self._exclusive = threading.Lock()
         self._locks = 0
         self._spent: dict[str, int] = {}
@@ -92,12 +57,18 @@ class Vault:
             keystore_id=str(uuid.UUID(bytes=secrets.token_bytes(16), version=4)),
             created_at=self._now_ms(),
             bot_api_url=_bot_api_url(bot_api_url or DEFAULT_BOT_API_URL),
-            kdf=profiles.profile(profile, _kind(kind)),
+            kdf=kdf_of(profile, _kind(kind)),
         )
-        self._files.require_absent()  # before the expensive part; create() looks again
-        header = seal.new_header(draft, password)
-        self._files.create(header)
-        return _header_facts(header)
+        self._files.require_absent()  # before the expensive part
+        data_key = fresh_key()
+        opened = Opened(seal.new_header(draft, password, data_key), MEMORY.hold(data_key))
+        self._files.require_absent()
+        self._files.make_directories()
+        root = opened.sealed_secret(ROOT, bytes(fresh_key()), draft.created_at)
+        self._files.write_secret(root)
+        self._files.write_header(opened.header)  # last: a keystore is there when its header is
+        opened.wipe()
+        return _header_facts(opened.header)
 
     def header(self) -> HeaderFacts:
         return _header_facts(self._files.read_header())
@@ -106,12 +77,49 @@ class Vault:
         opened = self._open
         if opened is not None:
             wallets = tuple(key.facts for key in opened.keys.values())
-            return Status(locked=False, kind=opened.kind, wallets=wallets)
+            return Status(locked=False, kind=opened.header.kind, wallets=wallets)
         if not self._files.exists():
             return Status(locked=True, kind=None, wallets=())
         kind = self.header().kind
-        wallets = tuple(_wallet_facts(wallet) for _, wallet in self._files.read_wallets())
+        wallets = tuple(wallet_facts(wallet) for _, wallet in self._files.read_wallets())
         return Status(locked=True, kind=kind, wallets=wallets)
+
+    # custody: what only an offline signer is asked for (wallet.signer.main)
+
+    def change_password(self, password: str, profile: str | None, *, rewrap: bool) -> Json:
+        """Swap in a keystore under ``password``; without ``profile`` its parameters stay."""
+        with self._exclusive:
+            opened = self._unlocked()
+            kind = opened.header.kind
+            kdf = opened.header.kdf if profile is None else kdf_of(profile, kind)
+            change = custody.Change(password, kdf, rewrap=rewrap)
+            self._open, removed = custody.change_password(self._files, opened, change)
+        return {"header": _header_facts(self._open.header).to_json(), "old_removed": removed}
+
+    def import_key(self, wallet_id: str, network: str, text: bytes, password: str) -> WalletFacts:
+        """Take over the key of a version 1 file; a key of that network that is here already stays."""
+        with self._exclusive:
+            opened = self._unlocked()
+            key = custody.import_key(opened, wallet_id, network, text, password)
+            if key.facts.wallet_id not in opened.keys:
+                sealed = opened.sealed_wallet(key.facts, key.secret, self._now_ms())
+                self._files.write_wallet(sealed)
+                opened.keys[wallet_id] = key
+        return key.facts
+
+    def export_key(self, wallet_id: str, network: str, name: str, password: str) -> bytes:
+        """The text of a version 1 file around the wallet's key; ``network`` as that format says it."""
+        with self._exclusive:
+            key = self._unlocked().key_of(wallet_id)
+            made = self._files.read_wallet(wallet_id)
+            about = version1.Described(
+                chain=key.facts.chain, network=network, name=name, created_at=made.created_at
+            )
+            return custody.export_key(key, about, password)
+
+    def guards(self) -> Json:
+        """What keeps secrets inside this process, as far as it is in force."""
+        return {**guards().to_json(), "key_memory": MEMORY.kind}
 
     def verify_password(self, password: str) -> None:
         """Raise WRONG_PASSWORD unless it is the master password. Changes nothing."""
@@ -123,27 +131,26 @@ class Vault:
         return self._locks
 
     def unlock(self, password: str, locks_seen: int = 0) -> Subkeys:
-        """Open the header and every wallet, all or nothing. Unlocked already, prove the password."""
+        """Open the header and every wallet, all or nothing. Unlocked already, prove the password.
+
+        What a change of password left beside a keystore that opened whole is removed: its old
+        password would still open it.
+        """
         header = self._files.read_header()
         data_key = seal.open_header(header, password, str(self._files.header_path))
-        keep_out_of_swap(data_key)
-        subkeys = Subkeys.derive(data_key)
         opened = self._open
-        if opened is None:
-            opened = _Open(header.keystore_id, header.kind, data_key, subkeys.permit)
-            self._open_all(opened)
+        if opened is not None:
+            wipe(memoryview(data_key))
         else:
-            wipe(data_key)
+            opened = opened_with(self._files, header, data_key)
+            with contextlib.suppress(OSError):
+                swap.discard_leftovers(self._files.root)
         with self._exclusive:
             if self._locks != locks_seen:
                 opened.wipe()
                 raise _locked()
             self._open = opened
-        return subkeys
-
-    def _open_all(self, opened: _Open) -> None:
-        for path, wallet in self._files.read_wallets():
-            opened.keys[wallet.wallet_id] = _open_wallet(opened, path, wallet)
+            return opened.subkeys()
 
     def lock(self) -> None:
         with self._exclusive:
@@ -161,8 +168,7 @@ class Vault:
             raise ConflictError(
                 Code.ALREADY_INITIALISED, f"There is already a key for the wallet {wallet_id}."
             )
-        secret = curve.generate()
-        keep_out_of_swap(secret)
+        secret = MEMORY.hold(curve.generate())
         public = curve.public_side(bytes(secret))
         facts = WalletFacts(
             wallet_id=wallet_id,
@@ -173,20 +179,9 @@ class Vault:
         )
         with self._exclusive:
             opened = self._unlocked()
-            self._write_wallet(opened, facts, secret)
-            opened.keys[wallet_id] = _Key(facts, secret)
+            self._files.write_wallet(opened.sealed_wallet(facts, secret, self._now_ms()))
+            opened.keys[wallet_id] = Key(facts, secret)
         return facts
-
-    def _write_wallet(self, opened: _Open, facts: WalletFacts, secret: bytearray) -> None:
-        wallet = WalletFile(
-            keystore_id=opened.keystore_id,
-            created_at=self._now_ms(),
-            sealed=_EMPTY,
-            **facts.to_json(),
-        )
-        key = subkey(opened.data_key, WALLET_SEAL)
-        sealed = seal.seal(key, bytes(secret), wallet.associated_data())
-        self._files.write_wallet(replace(wallet, sealed=sealed))
 
     def sign(self, permit: Permit, payload: bytes) -> bytes:
         """Spend ``permit`` on ``payload``. Raise PERMIT_REFUSED or WALLET_KEY_MISSING."""
@@ -243,44 +238,22 @@ class Vault:
     def totp_enrolled(self) -> bool:
         return self._files.secret_path(TOTP).exists()
 
-    def _write_secret(self, opened: _Open, name: str, text: str) -> None:
-        secret = SecretFile(
-            keystore_id=opened.keystore_id, name=name, created_at=self._now_ms(), sealed=_EMPTY
-        )
-        key = subkey(opened.data_key, SECRET_SEAL)
-        sealed = seal.seal(key, text.encode(), secret.associated_data())
-        self._files.write_secret(replace(secret, sealed=sealed))
+    def _write_secret(self, opened: Opened, name: str, text: str) -> None:
+        self._files.write_secret(opened.sealed_secret(name, text.encode(), self._now_ms()))
 
-    def _read_secret(self, opened: _Open, name: str) -> str | None:
+    def _read_secret(self, opened: Opened, name: str) -> str | None:
         secret = self._files.read_secret(name)
         if secret is None:
             return None
-        file = str(self._files.secret_path(name))
-        key = subkey(opened.data_key, SECRET_SEAL)
-        return seal.open_sealed(key, secret.sealed, secret.associated_data(), file).decode()
+        return opened.opened_secret(self._files.secret_path(name), secret).decode()
 
-    def _unlocked(self) -> _Open:
+    def _unlocked(self) -> Opened:
         if self._open is None:
             raise _locked()
         return self._open
 
 
-_EMPTY = Sealed(b"", b"")
-
-
-def _open_wallet(opened: _Open, path: Path, wallet: WalletFile) -> _Key:
-    if wallet.keystore_id != opened.keystore_id:
-        raise corrupted(str(path), "it belongs to another keystore")
-    key = subkey(opened.data_key, WALLET_SEAL)
-    secret = bytearray(seal.open_sealed(key, wallet.sealed, wallet.associated_data(), str(path)))
-    keep_out_of_swap(secret)
-    public = curve_of(wallet.chain).public_side(bytes(secret))
-    if (public.address, public.public_key) != (wallet.address, wallet.public_key):
-        raise corrupted(str(path), "its key does not lead to its address")
-    return _Key(_wallet_facts(wallet), secret)
-
-
-def _sign_checked(key: _Key, payload: bytes) -> bytes:
+def _sign_checked(key: Key, payload: bytes) -> bytes:
     curve = curve_of(key.facts.chain)
     signature = curve.sign(bytes(key.secret), payload)
     # A key damaged in memory, or wiped by a lock meanwhile, must not leave a signature behind.
@@ -289,6 +262,14 @@ def _sign_checked(key: _Key, payload: bytes) -> bytes:
             Code.INTERNAL_ERROR, "The signature did not verify and was thrown away."
         )
     return signature
+
+
+def kdf_of(name: str, kind: profiles.Kind) -> profiles.Argon2:
+    """The parameters of a named profile; CALIBRATED measures this machine now."""
+    if name != profiles.CALIBRATED:
+        return profiles.profile(name, kind)
+    seconds_of = calibration.measured(time.perf_counter)
+    return calibration.calibrate(seconds_of, calibration.machine_memory_kib()).params
 
 
 def _kind(kind: str) -> profiles.Kind:
@@ -320,16 +301,6 @@ def _header_facts(header: Header) -> HeaderFacts:
         memory_kib=header.kdf.memory_kib,
         time_cost=header.kdf.time_cost,
         parallelism=header.kdf.parallelism,
-    )
-
-
-def _wallet_facts(wallet: WalletFile) -> WalletFacts:
-    return WalletFacts(
-        wallet_id=wallet.wallet_id,
-        chain=wallet.chain,
-        network=wallet.network,
-        address=wallet.address,
-        public_key=wallet.public_key,
     )
 
 
