@@ -85,7 +85,7 @@ class Database:
 
 @dataclass(frozen=True, slots=True)
 class Keystore:
-    profile: str = _text("MODERATE", "CHEAPEST", "MODERATE", "STRONG")
+    profile: str = _text("MODERATE", "CHEAPEST", "MODERATE", "STRONG", "CALIBRATED")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ The real operations stand on a real SQLite file; what would sign or send is a re
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,7 +28,7 @@ from wallet.operations.console import Console
 from wallet.operations.factor_reset import FactorReset
 from wallet.operations.inbox import Inbox
 from wallet.operations.owner import OwnerDesk
-from wallet.operations.queries import Queries, Sources
+from wallet.operations.queries import MemoryGuards, Queries, Sources
 from wallet.operations.safety import Safety, Waits
 from wallet.operations.sessions import Sessions
 from wallet.operations.transactions import Transactions
@@ -98,6 +98,9 @@ class CodeVault:
 
     async def totp_check(self, code: str, now_ms: int) -> int | None:
         return self.step if code == CODE else None
+
+    async def guards(self) -> Mapping[str, Any]:
+        return {}
 
     def kill(self) -> None:
         self.alive, self.locked = False, True
@@ -283,7 +286,11 @@ async def _furnish(
         networks={NETWORK.name: NETWORK}, factor_of=approvals.factor_needed,
     )  # fmt: skip
     owner_desk = OwnerDesk(database, clock, ids, cast(Any, vault))
-    sources = Sources(lambda: vault.locked, dict, dict, now, "0.1.0")
+
+    async def memory() -> MemoryGuards:
+        return MemoryGuards({}, await vault.guards())
+
+    sources = Sources(lambda: vault.locked, dict, dict, memory, now, "0.1.0")
     queries = Queries(database, clock, cast(Any, Balances()), sources)
     reset = FactorReset(database, clock, cast(KeyVault, vault), 5)
     console = Console(

@@ -17,7 +17,7 @@ from wallet.domain.wallets import Wallet
 from wallet.errors import AuthError, Code, LimitedError, NotFoundError
 from wallet.operations.audit import Walked
 from wallet.operations.ledger import LedgerReport
-from wallet.operations.queries import StatusView, WalletLine
+from wallet.operations.queries import MemoryGuards, StatusView, WalletLine
 from wallet.operations.safety import StopReport
 from wallet.operations.transactions import SendBody
 from wallet.pipeline.admission import Admitted
@@ -338,6 +338,10 @@ class FakeQueries(_Scripted):
             audit_head="5:abcdef01",
             bot={"polling": True},
             jobs={},
+            memory=MemoryGuards(
+                {"no_core_dumps": True, "not_traceable": True},
+                {"no_core_dumps": True, "not_traceable": True, "key_memory": "GUARDED"},
+            ),
             started_at=NOW,
             version="1.0",
         )

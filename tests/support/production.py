@@ -150,6 +150,8 @@ def installation(tmp_path: Path, *options: str) -> Iterator[Installation]:
         made.runs(
             "init",
             "--non-interactive",
+            "--keystore-profile",
+            "MODERATE",  # the time of an unlock is not what these tests are about
             "--network",
             f"evm-local={node.rpc}",
             "--bot-token-file",

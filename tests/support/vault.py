@@ -2,7 +2,9 @@
 
 import asyncio
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from wallet.domain.permits import Permit, check
 from wallet.errors import Code, KeystoreError
@@ -44,6 +46,10 @@ class MemoryVault:
     ) -> object:
         assert password == PASSWORD
         return (kind, profile, bot_api_url)
+
+    async def guards(self) -> Mapping[str, Any]:
+        self._require_alive()
+        return {"no_core_dumps": True, "not_traceable": True, "key_memory": "PLAIN"}
 
     async def unlock(self, password: str) -> Subkeys:
         self._require_alive()

@@ -9,9 +9,12 @@ from wallet.domain.safety import StopState, SystemState
 from wallet.wire.owner import (
     DoctorView,
     Done,
+    GuardsView,
     HaltView,
+    MemoryView,
     Reason,
     Recover,
+    SignerGuardsView,
     StatusInfo,
     StopView,
     TicketView,
@@ -36,6 +39,12 @@ async def status(call: Call) -> Answer:
             audit_head=found.audit_head,
             bot={**found.bot, "frozen": found.frozen},
             jobs=dict(found.jobs),
+            memory=MemoryView(
+                daemon=GuardsView(**found.memory.daemon),
+                signer=None
+                if found.memory.signer is None
+                else SignerGuardsView(**found.memory.signer),
+            ),
             started_at=found.started_at // 1000,
             version=found.version,
         )

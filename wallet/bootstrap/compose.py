@@ -7,7 +7,7 @@ from typing import Any
 from wallet import __version__
 from wallet.api.operations import Operations
 from wallet.domain.owner import Factor
-from wallet.errors import WalletError
+from wallet.errors import KeystoreError, WalletError
 from wallet.notifications.outbox import Outbox
 from wallet.operations.approvals import Approvals
 from wallet.operations.audit import AuditGuard, AuditLog
@@ -18,7 +18,7 @@ from wallet.operations.ledger import Ledger
 from wallet.operations.owner import OwnerDesk
 from wallet.operations.password import MasterPassword
 from wallet.operations.policies import Minima, Policies
-from wallet.operations.queries import Queries, Sources
+from wallet.operations.queries import MemoryGuards, Queries, Sources
 from wallet.operations.room import Room
 from wallet.operations.safety import Safety, Waits
 from wallet.operations.sessions import Defaults, Sessions
@@ -43,6 +43,7 @@ from wallet.safety.gate import Gate
 from wallet.safety.keyring import Keyring
 from wallet.settings import Settings
 from wallet.signer.client import KeyVault
+from wallet.signer.hardening import guards
 
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
@@ -234,6 +235,14 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         store, clock, ids, vault=ground.vault, chains=ground.chains, policies=policies
     )
     owner = OwnerDesk(store, clock, ids, ground.vault)
+
+    async def memory() -> MemoryGuards:
+        try:
+            signer: Mapping[str, Any] | None = await ground.vault.guards()
+        except KeystoreError:  # killed by a stop, or just now
+            signer = None
+        return MemoryGuards(guards().to_json(), signer)
+
     queries = Queries(
         store,
         clock,
@@ -242,6 +251,7 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
             locked=lambda: unlocking.is_locked,
             bot=ground.bot,
             jobs=ground.jobs,
+            memory=memory,
             started_at=ground.started_at,
             version=__version__,
         ),

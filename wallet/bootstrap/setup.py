@@ -1,10 +1,12 @@
 """A new data directory: its kind, its keystore, its database with a proved NORMAL, its bot token."""
 
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 
 from wallet.bootstrap.kind import KIND_FILE
 from wallet.bootstrap.world import SystemClock, SystemIds
 from wallet.errors import Code, ConflictError
+from wallet.keystore import swap
 from wallet.keystore.files import (
     BOT_TOKEN,
     make_private_directory,
@@ -15,16 +17,25 @@ from wallet.operations.setup import Birth, give_birth
 from wallet.persistence.database import Database
 from wallet.settings import Secret, Settings
 from wallet.signer.client import KeyVault
+from wallet.signer.protocol import HeaderFacts
 from wallet.wire.policies import parse_rule
 
 
-async def initialise(settings: Settings, birth: Birth, bot_token: Secret | None = None) -> None:
+@dataclass(frozen=True, slots=True)
+class Born:
+    """The new keystore's header, and the seconds that its first unlock took."""
+
+    header: HeaderFacts
+    unlock_seconds: float
+
+
+async def initialise(settings: Settings, birth: Birth, bot_token: Secret | None = None) -> Born:
     """Make everything in ``settings.data_dir``. ConflictError(ALREADY_INITIALISED) where there is a keystore.
 
     The kind is written first, so that whatever a crash leaves behind is known for what it was to be.
     """
     home = settings.data_dir
-    if (home / "keystore").exists():
+    if (home / "keystore").exists() or swap.is_interrupted(home / "keystore"):
         raise ConflictError(
             Code.ALREADY_INITIALISED, f"{home} is initialised already; nothing was changed."
         )
@@ -45,4 +56,5 @@ async def initialise(settings: Settings, birth: Birth, bot_token: Secret | None 
             busy_timeout_ms=settings.database.busy_timeout_ms,
         )
         stack.push_async_callback(database.close)
-        await give_birth(database, vault, clock, birth)
+        seconds = await give_birth(database, vault, clock, birth)
+        return Born(await vault.header(), seconds)

@@ -74,7 +74,7 @@ async def serve(launch: Launch) -> int:
     try:
         _require_kind(launch)
         async with AsyncExitStack() as stack:
-            _take_lock(launch.settings.data_dir, stack)
+            take_lock(launch.settings.data_dir, stack)
             failure = await _open_doors(launch, stack)
     except WalletError as error:
         failure = error
@@ -163,7 +163,7 @@ def hosts(host: str, port: int) -> frozenset[str]:
     return frozenset(f"{name}:{port}" for name in names)
 
 
-def _take_lock(data_dir: Path, stack: AsyncExitStack) -> None:
+def take_lock(data_dir: Path, stack: AsyncExitStack) -> None:
     """The writer lock, held for life. Liveness is this lock, never a pid."""
     descriptor = os.open(data_dir / "daemon.lock", os.O_CREAT | os.O_RDWR, 0o600)
     stack.callback(os.close, descriptor)

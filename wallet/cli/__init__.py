@@ -1,4 +1,4 @@
-"""`waiaas`: the command line. A client of the running daemon; only `start`, `init` and `sandbox` work without one."""
+"""`waiaas`: the command line, a client of the running daemon; `start`, `init`, `sandbox`, `keystore` need none."""
 
 import sys
 from collections.abc import Mapping
@@ -34,6 +34,7 @@ GROUPS: Final[Mapping[str, str]] = {
     "policy": "policies.app",
     "factor": "factors.app",
     "audit": "audit.app",
+    "keystore": "keystore.app",
 }
 
 

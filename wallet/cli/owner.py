@@ -13,6 +13,7 @@ from wallet.cli import passwords
 from wallet.cli.http import Call, Json, over_socket
 from wallet.domain.chains import Network
 from wallet.errors import Code, NotFoundError, UnavailableError, WalletError, bad_field
+from wallet.keystore.swap import is_interrupted
 from wallet.settings import Settings, data_dir_of, environment, load
 
 CHOICES_FILE: Final = "choices.json"
@@ -124,7 +125,8 @@ def door(flag: Path | None, password_file: Path | None = None) -> OwnerDoor:
 
 
 def is_initialised(data_dir: Path) -> bool:
-    return (data_dir / "keystore" / "header.json").exists()
+    keystore = data_dir / "keystore"
+    return (keystore / "header.json").exists() or is_interrupted(keystore)
 
 
 def require_initialised(data_dir: Path) -> None:

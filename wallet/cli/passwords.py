@@ -27,11 +27,33 @@ def master_password(file: Path | None) -> Secret:
 
 def new_password(file: Path | None) -> Secret:
     """A password of at least 12 characters; typed twice on a terminal."""
-    found = given(file)
+    return _new(given(file), "master password", "--password-file")
+
+
+def changed_password(file: Path | None) -> Secret:
+    """The password that replaces the present one; the usual sources hold the present one."""
+    found = None if file is None else secret_in(file)
+    return _new(found, "new master password", "--new-password-file")
+
+
+def new_file_password(file: Path | None) -> Secret:
+    """The password of a key file that is to be written; never the master password by itself."""
+    found = None if file is None else secret_in(file)
+    return _new(found, "password for the key file", "--file-password-file")
+
+
+def file_password(file: Path | None) -> Secret:
+    """The password of a key file that somebody else wrote; it may be short, or empty."""
+    if file is not None:
+        return secret_in(file)
+    return _asked("Password of the key file: ", "--file-password-file")
+
+
+def _new(found: Secret | None, what: str, option: str) -> Secret:
     if found is None:
-        found = _asked(f"Choose a master password (at least {MIN_LENGTH} characters): ")
+        found = _asked(f"Choose a {what} (at least {MIN_LENGTH} characters): ", option)
         _require_length(found)
-        if found.reveal() != _asked("The same again: ").reveal():
+        if found.reveal() != _asked("The same again: ", option).reveal():
             raise bad_field("password", "the two are not the same")
     _require_length(found)
     return found
@@ -42,11 +64,12 @@ def _require_length(password: Secret) -> None:
         raise bad_field("password", f"must have at least {MIN_LENGTH} characters")
 
 
-def _asked(prompt: str) -> Secret:
+def _asked(prompt: str, option: str = "--password-file") -> Secret:
     if not sys.stdin.isatty():
+        master = option == "--password-file"
         raise AuthError(
             Code.MASTER_PASSWORD_REQUIRED,
-            "This needs the master password, and there is no terminal to ask on.",
-            hint=f"Give --password-file, or set {VARIABLE}_FILE.",
+            f"This needs {'the master' if master else 'a'} password, and there is no terminal to ask on.",
+            hint=f"Give {option}, or set {VARIABLE}_FILE." if master else f"Give {option}.",
         )
     return Secret(getpass.getpass(prompt))

@@ -22,6 +22,7 @@ _EXIT_CODES: Mapping[Code, int] = {
     Code.DAEMON_NOT_RUNNING: NOT_THERE,
     Code.WRONG_PASSWORD: WRONG_PASSWORD,
     Code.INVALID_MASTER_PASSWORD: WRONG_PASSWORD,
+    Code.KEYSTORE_DECRYPT_FAILED: WRONG_PASSWORD,  # of a key file, or it is damaged: nobody can tell
 }
 
 

@@ -18,6 +18,7 @@ from wallet.cli import owner, passwords, render
 from wallet.cli.options import AsJson, DataDir, PasswordFile
 from wallet.errors import Code, ConflictError, InputError, WalletError
 from wallet.settings import Secret, environment
+from wallet.signer.hardening import refuse_dumps
 
 STOP_SECONDS: Final = 35.0
 POLL_SECONDS: Final = 0.05
@@ -37,6 +38,7 @@ def start(
     as_json: AsJson = False,
 ) -> None:
     """Run the daemon in the foreground, until Ctrl-C or `waiaas stop`. With --json one line says when it is ready."""
+    refuse_dumps()
     home = owner.directory(data_dir)
     owner.require_initialised(home)
     kind = _require_kind(home, sandbox=sandbox)

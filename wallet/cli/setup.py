@@ -12,6 +12,7 @@ import typer
 
 from wallet import __version__
 from wallet.cli import bot_api, owner, passwords, render
+from wallet.cli.keystore import derivation_text, key_derivation
 from wallet.cli.options import AsJson, DataDir, PasswordFile
 from wallet.errors import Code, ConflictError, bad_field
 from wallet.settings import CONFIG_FILE, KNOWN_NETWORKS, Secret, load, secret_in
@@ -55,8 +56,12 @@ def init(  # noqa: PLR0913 - one parameter a flag
         bool, typer.Option("--tap-bands", help="Approve by tap up to what a day allows anyway.")
     ] = False,
     profile: Annotated[
-        str, typer.Option("--keystore-profile", help="MODERATE or STRONG.")
-    ] = "MODERATE",
+        str,
+        typer.Option(
+            "--keystore-profile",
+            help="CALIBRATED (for this machine), MODERATE or STRONG.",
+        ),
+    ] = "CALIBRATED",
     totp: Annotated[bool, typer.Option("--totp", help="Enrol an authenticator app now.")] = False,
     data_dir: DataDir = None,
     password_file: PasswordFile = None,
@@ -81,11 +86,16 @@ def init(  # noqa: PLR0913 - one parameter a flag
         profile=profile,
     )
     bot = _check_token(answers)
-    _make(home, answers)
+    derivation = _make(home, answers)
     if totp or (asks and typer.confirm("Enrol an authenticator app for larger approvals?")):
         _enrol(home, answers.password)
-    made = {**_result(home, already=False), "bot": bot, "networks": sorted(answers.networks)}
-    render.show(made, as_json=as_json, say=lambda _: _say_next(home, answers))
+    made = {
+        **_result(home, already=False),
+        "bot": bot,
+        "networks": sorted(answers.networks),
+        "keyDerivation": derivation,
+    }
+    render.show(made, as_json=as_json, say=lambda _: _say_next(made, answers))
 
 
 def _result(home: Path, *, already: bool) -> dict[str, Any]:
@@ -125,7 +135,8 @@ def config_text(networks: dict[str, list[str]], profile: str) -> str:
     return "\n".join(blocks)
 
 
-def _make(home: Path, answers: Answers) -> None:
+def _make(home: Path, answers: Answers) -> dict[str, Any]:
+    """The key derivation that was chosen, and what it costs."""
     from wallet.bootstrap.setup import initialise  # noqa: PLC0415 - heavy
     from wallet.operations.setup import Birth  # noqa: PLC0415
 
@@ -140,9 +151,10 @@ def _make(home: Path, answers: Answers) -> None:
         password=answers.password.reveal(),
         bot_api_url=answers.bot_api_url,
     )
-    asyncio.run(initialise(settings, birth, answers.bot_token))
+    born = asyncio.run(initialise(settings, birth, answers.bot_token))
     told = {"preset": answers.preset, "tapBands": answers.tap_bands}
     _write_private(home / owner.CHOICES_FILE, json.dumps(told) + "\n")
+    return {**key_derivation(born.header), "unlockSeconds": round(born.unlock_seconds, 2)}
 
 
 def _write_private(path: Path, text: str) -> None:
@@ -223,8 +235,13 @@ def _ask_bands() -> bool:
     )
 
 
-def _say_next(home: Path, answers: Answers) -> None:
-    print(f"{home} is ready. Keep the password safe: nobody can restore it.")
+def _say_next(made: Any, answers: Answers) -> None:
+    print(f"{made['dataDir']} is ready. Keep the password safe: nobody can restore it.")
+    derivation = made["keyDerivation"]
+    print(
+        f"Each use of it costs {derivation['unlockSeconds']} s on this machine "
+        f"({derivation_text(derivation)})."
+    )
     print("Next:")
     print("  waiaas start")
     for name in answers.networks or {"NETWORK": []}:

@@ -46,6 +46,7 @@ def _say_status(found: Any) -> None:
             ("state", found["state"]["state"]),
             ("telegram", _telegram(found["bot"])),
             ("keystore", _lock(found)),
+            ("memory", _memory(found["memory"])),
             ("owner", paired["name"] if paired else "not paired: waiaas pair"),
             ("payments", f"{found['waiting']} waiting for you, {found['open']} open"),
             ("sessions", found["sessions"]),
@@ -73,6 +74,28 @@ def _telegram(bot: Any) -> str:
     if bot.get("frozen"):
         told += "; approving there is frozen: find out why, then waiaas pair"
     return told
+
+
+def _memory(found: Any) -> str:
+    """What of the guards is missing; nothing is said of a signer that is not there."""
+    weak = []
+    for process in ("daemon", "signer"):
+        guards = found[process] or {}
+        weak += [
+            f"{process} {words}"
+            for name, words in (
+                ("noCoreDumps", "may leave a core dump"),
+                ("notTraceable", "can be traced by this user"),
+            )
+            if guards.get(name) is False
+        ]
+    kind = (found["signer"] or {}).get("keyMemory")
+    if kind == "PLAIN":
+        weak.append("keys may be swapped out: raise the limit of locked memory (ulimit -l)")
+    return "; ".join(weak) or {
+        "GUARDED": "keys in guarded memory, no core dumps, no tracing",
+        "LOCKED": "keys in locked memory, no core dumps, no tracing",
+    }.get(kind or "", "no core dumps, no tracing; no signer runs")
 
 
 def _lock(found: Any) -> str:

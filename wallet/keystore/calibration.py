@@ -23,7 +23,7 @@ MOST_PASSES: Final = CEILING.time_cost
 
 @dataclass(frozen=True, slots=True)
 class Calibrated:
-    """What was chosen, and the seconds that one derivation took here."""
+    """What was chosen, and the seconds that one derivation takes on this machine when it is idle."""
 
     params: Argon2
     seconds: float
@@ -50,15 +50,18 @@ def _passes_within(params: Argon2, took: float) -> int:
     return int(params.time_cost * TARGET_SECONDS / took)
 
 
-def measured(now: Callable[[], float]) -> Callable[[Argon2], float]:
-    """The better of two measurements by the clock ``now``, in seconds: others use the machine too."""
+def measured(cpu_seconds: Callable[[], float], cores: int) -> Callable[[Argon2], float]:
+    """A measurement by the processor time of this process: what else runs now must not weaken it.
 
-    def once(params: Argon2) -> float:
-        began = now()
+    ``cores`` is how many lanes can run at once.
+    """
+
+    def seconds_of(params: Argon2) -> float:
+        began = cpu_seconds()
         derive(b"calibration", bytes(16), params, 64)
-        return now() - began
+        return (cpu_seconds() - began) / max(1, min(params.parallelism, cores))
 
-    return lambda params: min(once(params), once(params))
+    return seconds_of
 
 
 def machine_memory_kib() -> int:

@@ -32,6 +32,11 @@ def previous_of(root: Path) -> Path:
     return root.with_name(f"{root.name}.previous")
 
 
+def leftovers(root: Path) -> list[Path]:
+    """What a swap left beside ``root``."""
+    return [path for path in (next_to(root), previous_of(root)) if path.exists()]
+
+
 def is_interrupted(root: Path) -> bool:
     """Whether a swap died between its two renames, so that the keystore is not in its place."""
     return not root.exists() and KeystoreFiles(previous_of(root)).exists()
@@ -49,7 +54,11 @@ def put_in_place(root: Path) -> None:
     if not _exchange(next_to(root), root):
         root.rename(previous_of(root))
         sync_directory(root.parent)
-        next_to(root).rename(root)
+        try:
+            next_to(root).rename(root)
+        except OSError:
+            settle(root)
+            raise
     sync_directory(root.parent)
 
 
@@ -58,12 +67,11 @@ def discard_leftovers(root: Path) -> None:
 
     Headers go first: without one, no password opens the rest.
     """
-    for leftover in (next_to(root), previous_of(root)):
-        if leftover.exists():
-            KeystoreFiles(leftover).header_path.unlink(missing_ok=True)
-            sync_directory(leftover)
-            shutil.rmtree(leftover)
-            sync_directory(root.parent)
+    for leftover in leftovers(root):
+        KeystoreFiles(leftover).header_path.unlink(missing_ok=True)
+        sync_directory(leftover)
+        shutil.rmtree(leftover)
+        sync_directory(root.parent)
 
 
 def _exchange(one: Path, other: Path) -> bool:

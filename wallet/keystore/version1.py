@@ -102,12 +102,12 @@ class Described:
     created_at: int
 
 
-def seal_key(about: Described, secret: bytes, password: str) -> KeyFile:
+def seal_key(about: Described, secret: bytes, password: str, kdf: Argon2 = KDF_PARAMS) -> KeyFile:
     """A new file around a 32-byte seed or scalar, with a fresh salt and nonce."""
     public = curve_of(about.chain).public_side(secret)
     plain = secret + (bytes.fromhex(public.public_key) if about.chain == "solana" else b"")
     salt, iv = secrets.token_bytes(SALT_BYTES), secrets.token_bytes(IV_BYTES)
-    key = derive(password_bytes(password), salt, KDF_PARAMS, HASH_BYTES)
+    key = derive(password_bytes(password), salt, kdf, HASH_BYTES)
     ciphertext, tag = AES.new(key, AES.MODE_GCM, nonce=iv).encrypt_and_digest(plain)
     return KeyFile(
         file_id=_new_uuid4(),
@@ -118,7 +118,7 @@ def seal_key(about: Described, secret: bytes, password: str) -> KeyFile:
         ciphertext=ciphertext,
         tag=tag,
         salt=salt,
-        kdf=KDF_PARAMS,
+        kdf=kdf,
         name=about.name,
         created_at=_iso(about.created_at),
     )

@@ -159,6 +159,34 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
                 "Transaction: {transactionId}.",
             ),
         ),
+        "KEYSTORE_PASSWORD_CHANGED": Template(
+            Severity.ALARM,
+            "The master password was changed",
+            (
+                "Old backups keep their old password.",
+                "If this was not you: stop everything and move the funds.",
+            ),
+        ),
+        "WALLET_EXPORTED": Template(
+            Severity.ALARM,
+            "A private key was exported",
+            (
+                "Whoever has the file and its password can spend without this wallet's rules.",
+                "If this was not you: move the funds now.",
+                "Wallet: {name}.",
+                "Address: {address}",
+            ),
+        ),
+        "WALLET_IMPORTED": Template(
+            Severity.NEWS,
+            "A wallet was imported",
+            (
+                "Whoever else has its key can spend from it without this wallet's rules.",
+                "Name: {name}.",
+                "Network: {network}.",
+                "Address: {address}",
+            ),
+        ),
         "SESSION_CREATED": Template(
             Severity.NEWS,
             "New session",

@@ -1,7 +1,7 @@
 """What the owner looks at: status, waiting payments, limits. Nothing here changes anything."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,14 @@ class WalletLine:
 
 
 @dataclass(frozen=True, slots=True)
+class MemoryGuards:
+    """What keeps secrets inside the two processes; ``signer`` None while there is none."""
+
+    daemon: Mapping[str, Any]
+    signer: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
 class StatusView:
     """Everything on one page. ``bot`` and ``jobs`` are what those doors say of themselves."""
 
@@ -52,6 +60,7 @@ class StatusView:
     audit_head: str
     bot: Mapping[str, Any]
     jobs: Mapping[str, Any]
+    memory: MemoryGuards
     started_at: int
     version: str
 
@@ -75,6 +84,7 @@ class Sources:
     locked: Callable[[], bool]
     bot: Callable[[], Mapping[str, Any]]
     jobs: Callable[[], Mapping[str, Any]]
+    memory: Callable[[], Awaitable[MemoryGuards]]
     started_at: int
     version: str
 
@@ -120,6 +130,7 @@ class Queries:
             audit_head=head,
             bot=self._sources.bot(),
             jobs=self._sources.jobs(),
+            memory=await self._sources.memory(),
             started_at=self._sources.started_at,
             version=self._sources.version,
         )

@@ -26,12 +26,17 @@ class NewVault(KeyVault, Protocol):
     ) -> object: ...
 
 
-async def give_birth(store: Store, vault: NewVault, clock: Clock, birth: Birth) -> None:
-    """Create the keystore, then write the first NORMAL with its proof. Leaves the vault unlocked."""
+async def give_birth(store: Store, vault: NewVault, clock: Clock, birth: Birth) -> float:
+    """Create the keystore, then write the first NORMAL with its proof. Leaves the vault unlocked.
+
+    Returns the seconds that the unlock took.
+    """
     await vault.create_keystore(
         birth.password, kind=birth.kind, profile=birth.profile, bot_api_url=birth.bot_api_url
     )
+    began = clock.monotonic()
     subkeys = await vault.unlock(birth.password)
+    seconds = clock.monotonic() - began
     first = SystemState(StopState.NORMAL, version=1)
     first = replace(first, mac=state_mac(subkeys.row_mac, first))
 

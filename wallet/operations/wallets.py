@@ -9,7 +9,7 @@ from wallet.errors import Code, NotFoundError, UnavailableError, bad_field
 from wallet.operations.policies import Policies, Preset, preset_rules
 from wallet.ports.chain import Balance, Chain
 from wallet.ports.store import Store, Unit
-from wallet.ports.vault import KeyVault
+from wallet.ports.vault import KeyVault, WalletKey
 from wallet.ports.world import Clock, Ids
 
 NAME_MAX = 64
@@ -38,23 +38,33 @@ class Wallets:
     async def create(self, name: str, network: str, *, preset: str, actor: str) -> Wallet:
         """A new key pair with a preset policy, usable at once."""
         chosen = self.network(network)
+        await self.require_good(name, preset)
+        key = await self._vault.create_wallet(self._ids.new(), chosen.chain.value, chosen.name)
+        return await self.adopt(name, key, preset=preset, actor=actor, fact=Fact.WALLET_CREATED)
+
+    async def require_good(self, name: str, preset: str) -> None:
+        """Raise VALIDATION_ERROR for a name that is taken or no name, or an unknown preset."""
         if not 1 <= len(name) <= NAME_MAX or not name.isprintable():
             raise bad_field("name", f"must be 1 to {NAME_MAX} printable characters")
         if preset not in list(Preset):
             raise bad_field("preset", f"must be one of {', '.join(Preset)}")
-        await self._require_unused(name)
-        wallet_id, now = self._ids.new(), self._clock.now()
-        key = await self._vault.create_wallet(wallet_id, chosen.chain.value, chosen.name)
+        if any(wallet.name == name for wallet in await self.list()):
+            raise bad_field("name", "is already the name of a wallet")
+
+    async def adopt(
+        self, name: str, key: WalletKey, *, preset: str, actor: str, fact: Fact
+    ) -> Wallet:
+        """Give a key that the vault holds its row and first rules. ``fact`` says how it came here."""
         wallet = Wallet(
-            id=wallet_id,
+            id=key.wallet_id,
             name=name,
-            chain=chosen.chain.value,
-            network=chosen.name,
+            chain=key.chain,
+            network=key.network,
             address=key.address,
             public_key=key.public_key,
-            created_at=now,
+            created_at=self._clock.now(),
         )
-        await self._store.run(lambda unit: self._add(unit, wallet, Preset(preset), actor))
+        await self._store.run(lambda unit: self._add(unit, wallet, Preset(preset), actor, fact))
         return wallet
 
     def networks(self) -> list[Network]:
@@ -88,19 +98,17 @@ class Wallets:
             )
         return chain.network
 
-    async def _require_unused(self, name: str) -> None:
-        if any(wallet.name == name for wallet in await self.list()):
-            raise bad_field("name", "is already the name of a wallet")
-
-    async def _add(self, unit: Unit, wallet: Wallet, preset: Preset, actor: str) -> None:
+    async def _add(
+        self, unit: Unit, wallet: Wallet, preset: Preset, actor: str, fact: Fact
+    ) -> None:
+        about = {"name": wallet.name, "network": wallet.network, "address": wallet.address}
         await unit.wallets.add(wallet)
         await unit.audit.append(
-            Fact.WALLET_CREATED,
-            actor=actor,
-            at=wallet.created_at,
-            wallet_id=wallet.id,
-            details={"name": wallet.name, "network": wallet.network, "address": wallet.address},
+            fact, actor=actor, at=wallet.created_at, wallet_id=wallet.id, details=about
         )
+        if fact is Fact.WALLET_IMPORTED:
+            kind = fact.value
+            await unit.console.alert(f"{kind}:{wallet.id}", kind, about, wallet.created_at)
         for rule_type, rules in preset_rules(preset, self.network(wallet.network)):
             await self._policies.store_rule(
                 unit,

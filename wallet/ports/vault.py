@@ -1,7 +1,8 @@
 """The key vault: the parent's end of the signer process. Killing it is the wipe."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from wallet.domain.permits import Permit
 
@@ -38,6 +39,13 @@ class KeyVault(Protocol):
         """Whether there is a signer process to ask."""
         ...
 
+    async def guards(self) -> Mapping[str, Any]:
+        """What keeps secrets inside the signer, as far as it is in force.
+
+        ``no_core_dumps`` and ``not_traceable`` are bool, ``key_memory`` is GUARDED, LOCKED or PLAIN.
+        """
+        ...
+
     async def unlock(self, password: str) -> Subkeys: ...
 
     async def verify_password(self, password: str) -> bool:
@@ -65,3 +73,20 @@ class KeyVault(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+class CustodyVault(KeyVault, Protocol):
+    """The vault of a command that runs while no daemon does: keys may come in and go out."""
+
+    async def import_key(
+        self, wallet_id: str, network: str, text: bytes, password: str
+    ) -> WalletKey:
+        """Take over the key of a version 1 key file, durably; one that is here already keeps its id.
+
+        Raises KEYSTORE_IMPORT_FAILED, UNSUPPORTED_KEYSTORE_VERSION, KEYSTORE_DECRYPT_FAILED.
+        """
+        ...
+
+    async def export_key(self, wallet_id: str, *, network: str, name: str, password: str) -> bytes:
+        """The text of a version 1 key file under ``password``."""
+        ...

@@ -153,6 +153,26 @@ class ConfirmTotp(Shape):
     code: TotpCode
 
 
+class GuardsView(View):
+    """What keeps a process's memory to itself, as far as it is in force."""
+
+    no_core_dumps: bool
+    not_traceable: bool
+
+
+class SignerGuardsView(GuardsView):
+    """``keyMemory``: GUARDED (own pages, locked), LOCKED, or PLAIN when a lock was refused."""
+
+    key_memory: Literal["GUARDED", "LOCKED", "PLAIN"]
+
+
+class MemoryView(View):
+    """``signer`` is null while there is none, for example after a stop."""
+
+    daemon: GuardsView
+    signer: SignerGuardsView | None
+
+
 class StatusInfo(View):
     state: StopView
     locked: bool
@@ -164,6 +184,7 @@ class StatusInfo(View):
     audit_head: str
     bot: dict[str, Any]
     jobs: dict[str, Any]
+    memory: MemoryView
     started_at: int
     version: str
 

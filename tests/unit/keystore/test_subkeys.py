@@ -21,3 +21,18 @@ def test_subkeys_do_not_show_in_a_repr() -> None:
     subkeys = Subkeys.derive(KEY)
     assert subkeys.permit.hex() not in repr(subkeys)
     assert repr(subkeys.permit) not in repr(subkeys)
+
+
+def test_a_root_carries_what_stored_rows_depend_on() -> None:
+    root, other = bytes(32), bytes([7]) * 32
+    before, after = Subkeys.derive(KEY, root), Subkeys.derive(other, root)
+
+    assert (before.row_mac, before.audit, before.jwt) == (after.row_mac, after.audit, after.jwt)
+    assert before.permit != after.permit
+    assert before.row_mac != Subkeys.derive(KEY).row_mac
+
+
+def test_a_data_key_can_become_the_root_of_its_successor() -> None:
+    before, after = Subkeys.derive(KEY), Subkeys.derive(bytes(32), KEY)
+
+    assert (before.row_mac, before.audit, before.jwt) == (after.row_mac, after.audit, after.jwt)
