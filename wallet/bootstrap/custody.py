@@ -4,8 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from wallet.bootstrap.compose import build_chains
-from wallet.bootstrap.start import require_same_kind, take_lock
+from wallet.bootstrap.place import require_same_kind, take_lock
 from wallet.bootstrap.world import SystemClock, SystemIds
 from wallet.errors import Code, ConflictError
 from wallet.operations.custody import Custody
@@ -13,6 +12,7 @@ from wallet.operations.policies import Minima, Policies
 from wallet.bootstrap.kind import read_kind
 from wallet.operations.wallets import Wallets
 from wallet.persistence.database import Database
+from wallet.ports.chain import Chain
 from wallet.safety.keyring import Keyring
 from wallet.settings import Settings
 from wallet.signer.offline import OfflineVault
@@ -52,7 +52,7 @@ async def offline(settings: Settings, *, with_chains: bool = False) -> AsyncIter
             busy_timeout_ms=settings.database.busy_timeout_ms,
         )
         stack.push_async_callback(database.close)
-        chains = build_chains(settings, clock) if with_chains else {}
+        chains = _chains(settings, clock) if with_chains else {}
         for chain in chains.values():
             stack.push_async_callback(chain.close)
         minima = Minima(settings.policy.min_delay_seconds, settings.policy.min_approval_seconds)
@@ -70,3 +70,9 @@ async def offline(settings: Settings, *, with_chains: bool = False) -> AsyncIter
             halt_file=home / "HALT",
         )
         yield Offline(vault, custody)
+
+
+def _chains(settings: Settings, clock: SystemClock) -> dict[str, Chain]:
+    from wallet.bootstrap.compose import build_chains  # noqa: PLC0415 - heavy
+
+    return build_chains(settings, clock)

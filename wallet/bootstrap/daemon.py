@@ -23,8 +23,9 @@ from wallet.api.operations import DaemonFacts, Operations
 from wallet.api.owner import HOST, owner_app
 from wallet.bootstrap.compose import App, Ground, build_chains, compose
 from wallet.bootstrap.doctor import examine
+from wallet.bootstrap.place import require_same_kind
 from wallet.bootstrap.quietly import import_quietly
-from wallet.bootstrap.start import Launch, Ways, require_same_kind
+from wallet.bootstrap.start import Launch, Ways
 from wallet.bootstrap.world import KillAt, NoCheckpoints, SystemClock, SystemIds
 from wallet.domain.facts import Fact
 from wallet.errors import Code, UnavailableError, WalletError

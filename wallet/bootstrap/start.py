@@ -4,8 +4,6 @@ Nothing heavy is imported here, so that the doors answer while the rest is still
 """
 
 import asyncio
-import fcntl
-import os
 import signal
 import socket
 from collections.abc import Callable, Coroutine, Mapping
@@ -17,6 +15,7 @@ from typing import Any
 
 from wallet.api.doorway import Doorway
 from wallet.bootstrap.kind import read_kind
+from wallet.bootstrap.place import require_same_kind, take_lock
 from wallet.bootstrap.quietly import import_quietly
 from wallet.bootstrap.servers import (
     Server,
@@ -163,20 +162,6 @@ def hosts(host: str, port: int) -> frozenset[str]:
     return frozenset(f"{name}:{port}" for name in names)
 
 
-def take_lock(data_dir: Path, stack: AsyncExitStack) -> None:
-    """The writer lock, held for life. Liveness is this lock, never a pid."""
-    descriptor = os.open(data_dir / "daemon.lock", os.O_CREAT | os.O_RDWR, 0o600)
-    stack.callback(os.close, descriptor)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise ConflictError(
-            Code.DAEMON_ALREADY_RUNNING,
-            "A daemon already runs on this data directory.",
-            hint="waiaas status shows it; waiaas stop ends it.",
-        ) from error
-
-
 def _require_kind(launch: Launch) -> None:
     kind = read_kind(launch.settings.data_dir)
     if kind is None:
@@ -192,16 +177,6 @@ def _require_kind(launch: Launch) -> None:
                 raise ConflictError(
                     Code.DATA_DIRECTORY_KIND, f"A sandbox refuses the public network {name}."
                 )
-
-
-def require_same_kind(kind: str, wanted: str) -> None:
-    """Raise DATA_DIRECTORY_KIND unless a directory was born as ``wanted``."""
-    if kind != wanted:
-        raise ConflictError(
-            Code.DATA_DIRECTORY_KIND,
-            f"This data directory was born as {kind}, not as {wanted}.",
-            hint="waiaas start runs production directories, waiaas sandbox its own.",
-        )
 
 
 def _exit_code(error: WalletError) -> int:

@@ -47,3 +47,4 @@ async def give_birth(store: Store, vault: NewVault, clock: Clock, birth: Birth) 
         )
 
     await store.run(body)
+    return seconds

@@ -1,0 +1,32 @@
+"""A data directory as a place: one process works in it at a time, and it is of one kind for life."""
+
+import fcntl
+import os
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from wallet.errors import Code, ConflictError
+
+
+def take_lock(data_dir: Path, stack: AsyncExitStack) -> None:
+    """The writer lock, held for life. Liveness is this lock, never a pid."""
+    descriptor = os.open(data_dir / "daemon.lock", os.O_CREAT | os.O_RDWR, 0o600)
+    stack.callback(os.close, descriptor)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise ConflictError(
+            Code.DAEMON_ALREADY_RUNNING,
+            "A daemon already runs on this data directory.",
+            hint="waiaas status shows it; waiaas stop ends it.",
+        ) from error
+
+
+def require_same_kind(kind: str, wanted: str) -> None:
+    """Raise DATA_DIRECTORY_KIND unless a directory was born as ``wanted``."""
+    if kind != wanted:
+        raise ConflictError(
+            Code.DATA_DIRECTORY_KIND,
+            f"This data directory was born as {kind}, not as {wanted}.",
+            hint="waiaas start runs production directories, waiaas sandbox its own.",
+        )
