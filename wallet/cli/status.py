@@ -46,7 +46,7 @@ def _say_status(found: Any) -> None:
             ("state", found["state"]["state"]),
             ("telegram", _telegram(found["bot"])),
             ("keystore", _lock(found)),
-            ("memory", _memory(found["memory"])),
+            ("memory", memory_text(found["memory"])),
             ("owner", paired["name"] if paired else "not paired: waiaas pair"),
             ("payments", f"{found['waiting']} waiting for you, {found['open']} open"),
             ("sessions", found["sessions"]),
@@ -76,7 +76,7 @@ def _telegram(bot: Any) -> str:
     return told
 
 
-def _memory(found: Any) -> str:
+def memory_text(found: Any) -> str:
     """What of the guards is missing; nothing is said of a signer that is not there."""
     weak = []
     for process in ("daemon", "signer"):

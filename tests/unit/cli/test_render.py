@@ -1,11 +1,13 @@
 """What commands print, and the codes they leave with."""
 
 import json
+from typing import Any
 
 import pytest
 
 from wallet.cli import render
 from wallet.cli.http import error_of
+from wallet.cli.status import memory_text
 from wallet.errors import AuthError, Code, RefusedError, UnavailableError
 
 
@@ -19,6 +21,7 @@ from wallet.errors import AuthError, Code, RefusedError, UnavailableError
         (Code.DAEMON_NOT_RUNNING, 3),
         (Code.WRONG_PASSWORD, 4),
         (Code.INVALID_MASTER_PASSWORD, 4),
+        (Code.KEYSTORE_DECRYPT_FAILED, 4),
     ],
 )
 def test_an_error_has_its_exit_code(code: Code, left: int) -> None:
@@ -66,3 +69,26 @@ def test_the_daemons_error_comes_back_as_the_error_it_was() -> None:
     assert (found.code, found.message, found.hint) == (Code.SESSION_REVOKED, "Ended.", "Ask.")
     assert isinstance(strange, UnavailableError)
     assert strange.code is Code.INTERNAL_ERROR
+
+
+GOOD = {"noCoreDumps": True, "notTraceable": True}
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ({"daemon": GOOD, "signer": {**GOOD, "keyMemory": "GUARDED"}}, "keys in guarded memory"),
+        ({"daemon": GOOD, "signer": {**GOOD, "keyMemory": "LOCKED"}}, "keys in locked memory"),
+        ({"daemon": GOOD, "signer": {**GOOD, "keyMemory": "PLAIN"}}, "may be swapped out"),
+        ({"daemon": GOOD, "signer": None}, "no signer runs"),
+        (
+            {
+                "daemon": {**GOOD, "notTraceable": False},
+                "signer": {"noCoreDumps": False, "notTraceable": True, "keyMemory": "GUARDED"},
+            },
+            "daemon can be traced by this user; signer may leave a core dump",
+        ),
+    ],
+)
+def test_status_says_which_guard_is_missing(found: dict[str, Any], said: str) -> None:
+    assert said in memory_text(found)
