@@ -9,6 +9,7 @@ from wallet.errors import Code, ConflictError
 from wallet.keystore import swap
 from wallet.keystore.files import (
     BOT_TOKEN,
+    KeystoreFiles,
     make_private_directory,
     write_private,
     write_secret_file,
@@ -35,7 +36,8 @@ async def initialise(settings: Settings, birth: Birth, bot_token: Secret | None 
     The kind is written first, so that whatever a crash leaves behind is known for what it was to be.
     """
     home = settings.data_dir
-    if (home / "keystore").exists() or swap.is_interrupted(home / "keystore"):
+    keystore = home / "keystore"
+    if KeystoreFiles(keystore).exists() or swap.is_interrupted(keystore):
         raise ConflictError(
             Code.ALREADY_INITIALISED, f"{home} is initialised already; nothing was changed."
         )
@@ -45,7 +47,7 @@ async def initialise(settings: Settings, birth: Birth, bot_token: Secret | None 
         write_secret_file(home / BOT_TOKEN, bot_token.reveal())
     clock = SystemClock()
     async with AsyncExitStack() as stack:
-        vault = await KeyVault.start(home / "keystore")
+        vault = await KeyVault.start(keystore)
         stack.push_async_callback(vault.close)
         database = await Database.open(
             settings.database.path,

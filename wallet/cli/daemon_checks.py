@@ -7,6 +7,8 @@ from typing import Any
 
 from wallet.cli import owner
 from wallet.cli.checks import Finding, bad, ok, warn
+from wallet.cli.status import memory_gaps
+from wallet.keystore.swap import leftovers
 
 
 def daemon_checks(door: owner.OwnerDoor) -> Iterator[Finding]:
@@ -55,6 +57,14 @@ def _conditions(
         bool(bare),
         f"Without a spending limit: {', '.join(bare)}.",
         "waiaas policy set",
+    )
+    gaps, left = memory_gaps(status["memory"]), leftovers(door.data_dir / "keystore")
+    yield "memory", bool(gaps), f"{'; '.join(gaps)}.", "docs/security.md says what it means"
+    yield (
+        "keystore",
+        bool(left),
+        "A change of password was cut off and left a second keystore.",
+        "waiaas stop, then start and unlock: that removes it.",
     )
     yield "wallets", not status["wallets"], "There is no wallet.", "waiaas wallet create"
 

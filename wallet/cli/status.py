@@ -76,12 +76,12 @@ def _telegram(bot: Any) -> str:
     return told
 
 
-def memory_text(found: Any) -> str:
-    """What of the guards is missing; nothing is said of a signer that is not there."""
-    weak = []
+def memory_gaps(found: Any) -> list[str]:
+    """Which guards of memory are not in force; nothing is said of a signer that is not there."""
+    gaps = []
     for process in ("daemon", "signer"):
         guards = found[process] or {}
-        weak += [
+        gaps += [
             f"{process} {words}"
             for name, words in (
                 ("noCoreDumps", "may leave a core dump"),
@@ -89,13 +89,18 @@ def memory_text(found: Any) -> str:
             )
             if guards.get(name) is False
         ]
-    kind = (found["signer"] or {}).get("keyMemory")
-    if kind == "PLAIN":
-        weak.append("keys may be swapped out: raise the limit of locked memory (ulimit -l)")
-    return "; ".join(weak) or {
+    if (found["signer"] or {}).get("keyMemory") == "PLAIN":
+        gaps.append("keys may be swapped out: raise the limit of locked memory (ulimit -l)")
+    return gaps
+
+
+def memory_text(found: Any) -> str:
+    """The gaps, or what is in force."""
+    kind = (found["signer"] or {}).get("keyMemory", "")
+    return "; ".join(memory_gaps(found)) or {
         "GUARDED": "keys in guarded memory, no core dumps, no tracing",
         "LOCKED": "keys in locked memory, no core dumps, no tracing",
-    }.get(kind or "", "no core dumps, no tracing; no signer runs")
+    }.get(kind, "no core dumps, no tracing; no signer runs")
 
 
 def _lock(found: Any) -> str:

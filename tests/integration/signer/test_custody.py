@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.integration.signer.conftest import EVM_ID, PASSWORD, SOLANA_ID
-from wallet.errors import Code, KeystoreError
+from wallet.bootstrap.setup import initialise
+from wallet.errors import Code, ConflictError, KeystoreError
 from wallet.keystore import version1
+from wallet.operations.setup import Birth
+from wallet.settings import load
 from wallet.signer.client import KeyVault
 from wallet.signer.guarded import GUARDED, LOCKED, PLAIN, Memory, wipe
 from wallet.signer.offline import OfflineVault
@@ -146,6 +149,35 @@ async def _opens(root: Path) -> int:
         return len(await vault.wallets())
     finally:
         await vault.close()
+
+
+# init
+
+
+async def test_an_init_that_was_cut_off_can_be_given_again(tmp_path: Path) -> None:
+    """Everything but the header is there; a keystore is there when its header is."""
+    settings = load(tmp_path, {})
+    await initialise(settings, Birth("sandbox", "CHEAPEST", PASSWORD))
+    (tmp_path / "keystore" / "header.json").unlink()
+    settings.database.path.unlink()
+
+    born = await initialise(settings, Birth("sandbox", "CHEAPEST", PASSWORD))
+
+    assert born.unlock_seconds > 0
+    assert await _opens(tmp_path / "keystore") == 0
+    with pytest.raises(ConflictError):
+        await initialise(settings, Birth("sandbox", "CHEAPEST", "another password"))
+
+
+async def test_a_change_that_died_between_two_renames_is_no_empty_place(tmp_path: Path) -> None:
+    settings = load(tmp_path, {})
+    await initialise(settings, Birth("sandbox", "CHEAPEST", PASSWORD))
+    (tmp_path / "keystore").rename(tmp_path / "keystore.previous")
+
+    with pytest.raises(ConflictError):
+        await initialise(settings, Birth("sandbox", "CHEAPEST", "another password"))
+
+    assert await _opens(tmp_path / "keystore") == 0
 
 
 # memory
