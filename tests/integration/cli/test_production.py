@@ -60,7 +60,10 @@ def _init(
     password = _files(home.parent, telegram.token)
     token = ("--bot-token-file", str(home.parent / "token"))
     where = ("--data-dir", str(home), "--bot-api-url", telegram.api)
-    return waiaas("init", "--non-interactive", "--json", *where, *password, *token, *options)
+    quick = ("--keystore-profile", "MODERATE")  # another test looks at the measured one
+    return waiaas(
+        "init", "--non-interactive", "--json", *where, *quick, *password, *token, *options
+    )
 
 
 def test_init_start_unlock_wallet_status_stop(tmp_path: Path, telegram: TelegramSandbox) -> None:
