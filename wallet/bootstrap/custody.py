@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from wallet.bootstrap.kind import read_kind
 from wallet.bootstrap.place import require_same_kind, take_lock
 from wallet.bootstrap.world import SystemClock, SystemIds
 from wallet.errors import Code, ConflictError
 from wallet.operations.custody import Custody
 from wallet.operations.policies import Minima, Policies
-from wallet.bootstrap.kind import read_kind
 from wallet.operations.wallets import Wallets
 from wallet.persistence.database import Database
 from wallet.ports.chain import Chain

@@ -8,6 +8,7 @@ from wallet.domain.facts import Fact
 _MOVE = ("status", "attempt", "hash", "error", "message", "fee")
 _STOP = ("state", "reason")
 _SESSION = ("name",)
+_WALLET = ("name", "network", "address")
 
 DETAILS: Mapping[Fact, tuple[str, ...]] = MappingProxyType(
     {
@@ -16,7 +17,10 @@ DETAILS: Mapping[Fact, tuple[str, ...]] = MappingProxyType(
         Fact.DAEMON_STOPPED: (),
         Fact.KEYSTORE_UNLOCKED: ("by", "sealedFrom", "sealedTo"),
         Fact.KEYSTORE_LOCKED: ("by",),
-        Fact.WALLET_CREATED: ("name", "network", "address"),
+        Fact.KEYSTORE_PASSWORD_CHANGED: ("dataKey",),
+        Fact.WALLET_CREATED: _WALLET,
+        Fact.WALLET_IMPORTED: _WALLET,
+        Fact.WALLET_EXPORTED: _WALLET,
         Fact.WALLET_SUSPENDED: ("by",),
         Fact.WALLET_RESUMED: ("by",),
         Fact.SESSION_CREATED: _SESSION,
