@@ -19,6 +19,8 @@ def jobs(upkeep: Upkeep) -> list[Job]:
         Job("release_due", 0.25, upkeep.release_due),
         Job("expire_overdue", 0.5, upkeep.expire_overdue),
         Job("carry_on", 1.0, upkeep.carry_on),
+        Job("note_anchor", 0.5, upkeep.note_anchor),
+        Job("report_unproved", 1.0, upkeep.report_unproved),
         Job("recover", 0.5, upkeep.recover),
         Job("write_denial_sums", 15.0, upkeep.write_denial_sums),
         Job("clean_sessions", 60.0, upkeep.clean_sessions),

@@ -42,7 +42,12 @@ def fill(found: Bench, agents: list[Agent], count: int) -> float:
 async def _fill(path: Path, wallets: list[tuple[Agent, str]], count: int) -> None:
     ids, clock = SystemIds(), SystemClock()
     database = await Database.open(
-        path, ids=ids, clock=clock, parse_rule=parse_rule, audit_key=lambda: None
+        path,
+        ids=ids,
+        clock=clock,
+        parse_rule=parse_rule,
+        audit_key=lambda: None,
+        row_key=lambda: None,
     )
     try:
         for start in range(0, count, CHUNK):

@@ -36,7 +36,7 @@ from wallet.persistence.database import Database
 from wallet.pipeline.outcomes import Outcomes
 from wallet.ports.chain import Balance
 from wallet.ports.owner_channel import OwnerChannel
-from wallet.ports.vault import KeyVault
+from wallet.ports.vault import KeyVault, Subkeys
 from wallet.safety.gate import Gate
 from wallet.safety.keyring import Keyring
 
@@ -211,9 +211,15 @@ async def console_world(
     """A paired owner, one wallet, one session; payments up to 1 ETH with a tap, 10 with a code."""
     clock, ids = HandClock(runs=runs), CountedIds()
     keyring = Keyring()
+    keyring.fill(Subkeys(b"r" * 32, b"a" * 32, b"j" * 32, b"p" * 32))
     parse = cast(Any, dict)
     database = await Database.open(
-        folder / "wallet.db", ids=ids, clock=clock, parse_rule=parse, audit_key=keyring.audit_key
+        folder / "wallet.db",
+        ids=ids,
+        clock=clock,
+        parse_rule=parse,
+        audit_key=keyring.audit_key,
+        row_key=keyring.row_key,
     )
     try:
         yield await _furnish(database, clock, ids, folder, keyring, channel, owner_id)
@@ -249,6 +255,7 @@ async def _furnish(
     )
 
     async def seed(unit: Any) -> None:
+        await unit.authority.begin()
         await unit.authority.save_owner(owner)
         await unit.authority.save_state(SystemState(StopState.NORMAL, 1), expected_version=0)
         await unit.wallets.add(wallet)
@@ -264,7 +271,7 @@ async def _furnish(
     )  # fmt: skip
     checkpoints = cast(Any, SimpleNamespace(reached=lambda _: None))
     approvals = Approvals(
-        database, clock, vault=cast(KeyVault, vault), executor=cast(Any, executor),
+        database, clock, vault=cast(KeyVault, vault), keyring=keyring, executor=cast(Any, executor),
         checkpoints=checkpoints, execute_within_ms=600_000,
     )  # fmt: skip
     sessions = Sessions(
@@ -285,14 +292,14 @@ async def _furnish(
         database, clock, ids, channel,
         networks={NETWORK.name: NETWORK}, factor_of=approvals.factor_needed,
     )  # fmt: skip
-    owner_desk = OwnerDesk(database, clock, ids, cast(Any, vault))
+    owner_desk = OwnerDesk(database, clock, ids, cast(Any, vault), keyring)
 
     async def memory() -> MemoryGuards:
         return MemoryGuards({}, await vault.guards())
 
     sources = Sources(lambda: vault.locked, dict, dict, memory, now, "0.1.0")
     queries = Queries(database, clock, cast(Any, Balances()), sources)
-    reset = FactorReset(database, clock, cast(KeyVault, vault), 5)
+    reset = FactorReset(database, clock, cast(KeyVault, vault), keyring, 5)
     console = Console(
         database, clock, ids, transactions, approvals, sessions, safety, reset, outbox.wake
     )

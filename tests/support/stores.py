@@ -50,11 +50,12 @@ class CountedIds:
 
 @dataclass
 class World:
-    """What a store is opened with. ``key`` is the audit key while "unlocked"."""
+    """What a store is opened with. ``key`` and ``row_key`` are its keys while "unlocked"."""
 
     clock: HandClock = field(default_factory=HandClock)
     ids: CountedIds = field(default_factory=CountedIds)
     key: bytes | None = None
+    row_key: bytes | None = bytes(32)
 
     async def open(self, path: Path, *, busy_timeout_ms: int = 5000) -> Database:
         return await Database.open(
@@ -64,6 +65,7 @@ class World:
             clock=self.clock,
             parse_rule=parse_rule,
             audit_key=lambda: self.key,
+            row_key=lambda: self.row_key,
         )
 
 
@@ -159,6 +161,8 @@ def a_reservation(transaction_id: str = "t1", **changes: Any) -> Reservation:
 
 
 async def put_wallet_and_session(unit: Unit) -> None:
+    await unit.authority.begin()
+    await unit.policies.open_scope(None)
     await unit.wallets.add(a_wallet())
     await unit.sessions.add(a_session())
 

@@ -91,11 +91,13 @@ class World:
             clock=self.clock,
             parse_rule=parse_rule,
             audit_key=self.keyring.audit_key,
+            row_key=self.keyring.row_key,
         )
         self.app = compose(self._ground())
 
     async def start(self) -> None:
         """What a daemon does at start with a password."""
+        await self.app.freshness.look()
         await self.app.safety.load()
         if self.gate.is_normal:
             await self.app.unlocking.unlock(PASSWORD)
@@ -109,6 +111,7 @@ class World:
         if unlocked:
             await self.start()
         else:
+            await self.app.freshness.look()
             await self.app.safety.load()
 
     async def close(self) -> None:
@@ -280,7 +283,8 @@ async def built(folder: Path) -> AsyncIterator[World]:
     await world.open()
     try:
         birth = Birth("sandbox", "CHEAPEST", PASSWORD)
-        await give_birth(world.database, world.vault, clock, birth)
+        await give_birth(world.database, world.vault, clock, birth, world.keyring)
+        await world.app.freshness.note()
         await world.start()
         await world.pair()
         world.wallet = await world.new_wallet("main")

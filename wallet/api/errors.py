@@ -39,6 +39,7 @@ STATUS: Mapping[Code, int] = MappingProxyType(
         Code.SESSION_LIMIT_EXCEEDED: 403,
         Code.POLICY_DENIED: 403,
         Code.POLICY_ERROR: 403,
+        Code.AUTHORITY_UNPROVED: 403,
         Code.CUMULATIVE_LIMIT_EXCEEDED: 403,
         Code.WHITELIST_DENIED: 403,
         Code.TIME_RESTRICTED: 403,

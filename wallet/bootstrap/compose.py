@@ -13,6 +13,7 @@ from wallet.operations.approvals import Approvals
 from wallet.operations.audit import AuditGuard, AuditLog
 from wallet.operations.console import Console
 from wallet.operations.factor_reset import FactorReset
+from wallet.operations.freshness import Freshness
 from wallet.operations.inbox import Inbox
 from wallet.operations.ledger import Ledger
 from wallet.operations.owner import OwnerDesk
@@ -26,6 +27,7 @@ from wallet.operations.transactions import Transactions
 from wallet.operations.unlocking import Unlocking
 from wallet.operations.upkeep import Upkeep
 from wallet.operations.wallets import Wallets
+from wallet.persistence.anchor import AnchorFile
 from wallet.persistence.database import Database
 from wallet.pipeline.admission import Admission, Windows
 from wallet.pipeline.denials import Denials
@@ -76,6 +78,7 @@ class App:
     operations: Operations
     safety: Safety
     guard: AuditGuard
+    freshness: Freshness
     unlocking: Unlocking
     upkeep: Upkeep
     executor: Executor
@@ -178,6 +181,7 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         store,
         clock,
         vault=ground.vault,
+        keyring=ground.keyring,
         executor=executor,
         checkpoints=ground.checkpoints,
         execute_within_ms=settings.execution.approval_seconds * 1000,
@@ -229,12 +233,19 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         ids,
         chains=ground.chains,
         minima=Minima(settings.policy.min_delay_seconds, settings.policy.min_approval_seconds),
+        keyring=ground.keyring,
         changed=denials.forget,
     )
     wallets = Wallets(
-        store, clock, ids, vault=ground.vault, chains=ground.chains, policies=policies
+        store,
+        clock,
+        ids,
+        vault=ground.vault,
+        chains=ground.chains,
+        policies=policies,
+        keyring=ground.keyring,
     )
-    owner = OwnerDesk(store, clock, ids, ground.vault)
+    owner = OwnerDesk(store, clock, ids, ground.vault, ground.keyring)
 
     async def memory() -> MemoryGuards:
         try:
@@ -265,7 +276,13 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         except WalletError:
             return None
 
-    reset = FactorReset(store, clock, ground.vault, settings.safety.recovery_wait_tap_seconds)
+    reset = FactorReset(
+        store,
+        clock,
+        ground.vault,
+        ground.keyring,
+        settings.safety.recovery_wait_tap_seconds,
+    )
     outbox = Outbox(store, clock, ids, None, networks=networks, factor_of=factor_of)
     console = Console(
         store, clock, ids, transactions, approvals, sessions, safety, reset, outbox.wake
@@ -278,6 +295,7 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         attempts=settings.safety.password_attempts,
         lockout_seconds=settings.safety.lockout_seconds,
     )
+    freshness = Freshness(store, AnchorFile(settings.data_dir), safety)
     upkeep = Upkeep(
         store,
         clock,
@@ -288,6 +306,7 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         outcomes=outcomes,
         denials=denials,
         checkpoints=ground.checkpoints,
+        freshness=freshness,
     )
     operations = Operations(
         transactions=transactions,
@@ -311,6 +330,7 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         operations=operations,
         safety=safety,
         guard=guard,
+        freshness=freshness,
         unlocking=unlocking,
         upkeep=upkeep,
         executor=executor,

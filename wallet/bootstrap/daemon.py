@@ -97,6 +97,7 @@ class _Daemon:
             clock=self._clock,
             parse_rule=parse_rule,
             audit_key=self._keyring.audit_key,
+            row_key=self._keyring.row_key,
             busy_timeout_ms=settings.database.busy_timeout_ms,
         )
         stack.push_async_callback(database.close)
@@ -126,9 +127,14 @@ class _Daemon:
                 Fact.DAEMON_STOPPED, actor="system", at=self._clock.now()
             )
         )
+        await app.freshness.note()
 
     async def _open(self, app: App, database: Database) -> None:
-        """Take over the stored state, unlock if a password was given, and carry on what a crash left."""
+        """Take over the stored state, unlock if a password was given, and carry on what a crash left.
+
+        Whether the database is behind the world is asked before anything is written.
+        """
+        await app.freshness.look()
         await self._note_start(database)
         await app.safety.load()
         await self._look_at_audit(app)

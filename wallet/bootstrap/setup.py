@@ -14,8 +14,12 @@ from wallet.keystore.files import (
     write_private,
     write_secret_file,
 )
+from wallet.operations.freshness import HEAD_DIGITS
 from wallet.operations.setup import Birth, give_birth
+from wallet.persistence.anchor import AnchorFile
 from wallet.persistence.database import Database
+from wallet.ports.anchor import Mark
+from wallet.safety.keyring import Keyring
 from wallet.settings import Secret, Settings
 from wallet.signer.client import KeyVault
 from wallet.signer.protocol import HeaderFacts
@@ -45,7 +49,7 @@ async def initialise(settings: Settings, birth: Birth, bot_token: Secret | None 
     write_private(home / KIND_FILE, f"{birth.kind}\n".encode(), replace=True)
     if bot_token is not None:
         write_secret_file(home / BOT_TOKEN, bot_token.reveal())
-    clock = SystemClock()
+    clock, keyring = SystemClock(), Keyring()
     async with AsyncExitStack() as stack:
         vault = await KeyVault.start(keystore)
         stack.push_async_callback(vault.close)
@@ -54,9 +58,12 @@ async def initialise(settings: Settings, birth: Birth, bot_token: Secret | None 
             ids=SystemIds(),
             clock=clock,
             parse_rule=parse_rule,
-            audit_key=lambda: None,
+            audit_key=lambda: None,  # no unlocked daemon has run yet
+            row_key=keyring.row_key,
             busy_timeout_ms=settings.database.busy_timeout_ms,
         )
         stack.push_async_callback(database.close)
-        seconds = await give_birth(database, vault, clock, birth)
+        seconds = await give_birth(database, vault, clock, birth, keyring)
+        number, head = await database.read(lambda unit: unit.audit.head())
+        AnchorFile(home).write(Mark(number, head[:HEAD_DIGITS]))
         return Born(await vault.header(), seconds)

@@ -1,13 +1,16 @@
 """The one human: pairing, factors and the amount bands that say which factor an approval needs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from wallet.domain.authority import Proof
 
 CODE_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford base 32: 5 bits a character
 CODE_LENGTH = 10  # 50 bits
 CODE_TTL_MS = 600_000
 PAIRING_TRIES = 5
+STEP_MS = 30_000  # of a TOTP code
 
 
 class Factor(StrEnum):
@@ -36,6 +39,7 @@ class Owner:
     username: str | None
     paired_at: int
     bands: Mapping[str, Band]
+    proof: Proof = field(default=Proof.UNKNOWN, compare=False, repr=False)
 
 
 def factor_needed(

@@ -29,6 +29,13 @@ class Context:
     owner_paired: bool
     buckets: Sequence[Bucket]  # of all wallets, as far back as any rule looks
     reservations: Sequence[Reservation]  # of all wallets
+    behind_at: int | None = None  # when the database was found to be behind the world
+
+    def full_until(self, window_ms: int) -> int | None:
+        """Until when a window counts as full, because it may have held what the database forgot."""
+        if self.behind_at is None or self.now >= self.behind_at + window_ms:
+            return None
+        return self.behind_at + window_ms
 
     def used(self, asset: str, *, window_ms: int, all_wallets: bool) -> Usage:
         buckets = [b for b in self.buckets if all_wallets or b.wallet_id == self.wallet_id]
@@ -132,6 +139,9 @@ class CumulativeLimit:
         bounds = self.assets.get(key)
         if bounds is None:
             return self._otherwise("this asset has no limit in the rule", Explanation())
+        full_until = context.full_until(self.window_ms)
+        if full_until is not None:
+            return self._otherwise(_FULL, _explain_full(bounds.limit, full_until))
         cost = intent.amount + (fee if intent.asset.address is None else 0)
         window = context.used(key, window_ms=self.window_ms, all_wallets=self.all_wallets)
         if window.amount + cost > bounds.limit:
@@ -245,6 +255,11 @@ class RateLimit:
             (self.max_per_hour, HOUR_MS, "hour"),
             (self.max_per_day, DAY_MS, "day"),
         ):
+            full_until = context.full_until(window_ms)
+            if full_until is not None:
+                return deny(
+                    _FULL, self.type, Code.TX_RATE_EXCEEDED, _explain_full(limit, full_until)
+                )
             count, resets_at = context.payments(window_ms=window_ms, all_wallets=self.all_wallets)
             if count >= limit:
                 return deny(
@@ -261,8 +276,38 @@ class RateLimit:
         return allow(Tier.INSTANT, "within the rate", self.type)
 
 
+@dataclass(frozen=True, slots=True)
+class Unproved:
+    """Stands for rules that carry no valid proof: whatever they said, nothing is allowed."""
+
+    type = RuleType.SPENDING_LIMIT
+    window_ms = 0
+
+    def judge(self, intent: Transfer, fee: int, context: Context) -> Decision | None:  # noqa: ARG002
+        return deny(
+            "the stored rules carry no valid proof",
+            None,
+            Code.AUTHORITY_UNPROVED,
+            Explanation(
+                smallest_passing="The owner sets this wallet's rules anew.", owner_can_help=False
+            ),
+        )
+
+
 def _ask(reason: str, rule: RuleType, approval_seconds: int) -> Decision:
     return Decision(Tier.APPROVAL, reason, rule, approval_seconds=approval_seconds)
+
+
+_FULL = "the window counts as full, because the database was behind the world"
+
+
+def _explain_full(limit: int, until: int) -> Explanation:
+    return Explanation(
+        limit=limit,
+        used=limit,
+        resets_at=until,
+        smallest_passing="Ask again when the window has passed; what it held is not known.",
+    )
 
 
 def _explain(bounds: WindowBounds, window: Usage, fee: int) -> Explanation:

@@ -53,6 +53,7 @@ class SystemState:
     recovery_at: int | None = None  # when a running recovery completes, epoch ms
     recovery_factor: str | None = None
     recovery_cancelled_by_chat: bool = False  # the chat may cancel once per stop
+    behind_at: int | None = None  # when this database was found to be behind the world, epoch ms
     mac: str | None = None
 
 

@@ -1,8 +1,9 @@
 """What an agent program holds: a session with mandatory limits, and what makes it usable."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from wallet.domain.authority import Proof
 from wallet.errors import AuthError, Code, RefusedError
 
 EXPIRED = "expired"  # the reason on a session that ended by time, not by anybody's will
@@ -45,6 +46,7 @@ class Session:
     renewed_at: int | None = None
     transactions: int = 0
     spent: Mapping[str, int] = ()  # type: ignore[assignment]  # rows always fill it
+    proof: Proof = field(default=Proof.UNKNOWN, compare=False, repr=False)
 
     @property
     def was_revoked(self) -> bool:

@@ -1,10 +1,11 @@
 """The life of a transaction: eight statuses and the one table of moves between them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
+from wallet.domain.authority import Proof
 from wallet.domain.facts import Fact
 from wallet.domain.tiers import Tier
 from wallet.errors import Code, ConflictError
@@ -27,6 +28,7 @@ class Status(StrEnum):
 
 TERMINAL = frozenset({Status.CONFIRMED, Status.FAILED, Status.CANCELLED, Status.EXPIRED})
 OPEN = frozenset(Status) - TERMINAL
+UNSIGNED = (Status.PENDING, Status.QUEUED, Status.EXECUTING)
 
 
 class Event(StrEnum):
@@ -147,6 +149,7 @@ class Transaction:
     executed_at: int | None = None  # when we saw it included
     finalized_at: int | None = None
     idempotency_key: str | None = None
+    proof: Proof = field(default=Proof.UNKNOWN, compare=False, repr=False)
 
     @property
     def is_cleared(self) -> bool:

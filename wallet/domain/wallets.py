@@ -1,7 +1,9 @@
 """A wallet: one key pair on one chain and network."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from wallet.domain.authority import Proof
 
 
 class WalletStatus(StrEnum):
@@ -22,3 +24,4 @@ class Wallet:
     created_at: int
     status: WalletStatus = WalletStatus.ACTIVE
     suspended_by: str | None = None
+    proof: Proof = field(default=Proof.UNKNOWN, compare=False, repr=False)

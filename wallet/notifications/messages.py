@@ -89,6 +89,25 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
                 "Payment: {transactionId}",
             ),
         ),
+        "AUTHORITY_UNPROVED": Template(
+            Severity.ALARM,
+            "A stored row was changed by somebody else",
+            (
+                "It carries no valid proof, so it allows nothing any more.",
+                "Check who can write the data directory. When in doubt, stop everything: /killswitch",
+                "Table: {table}.",
+                "Row: {row}",
+            ),
+        ),
+        "DATABASE_BEHIND": Template(
+            Severity.STOP,
+            "The database is older than what already happened",
+            (
+                "It was restored or put back. Waiting payments were cancelled and sessions ended.",
+                "After a recovery every limit counts as full until its window has passed.",
+                "Why: {why}",
+            ),
+        ),
         "POLICY_ERROR": Template(
             Severity.ALARM,
             "A rule failed, so a payment was denied",

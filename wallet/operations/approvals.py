@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 
+from wallet.domain.authority import CODE_COUNTER, CODE_FROZEN_AFTER, require_proof
 from wallet.domain.facts import Fact
 from wallet.domain.owner import Factor, Owner, factor_needed
 from wallet.domain.rules import DAY_MS
@@ -25,11 +26,10 @@ from wallet.pipeline.moves import redraw
 from wallet.ports.store import Store, Unit
 from wallet.ports.vault import KeyVault
 from wallet.ports.world import TAPPED, Checkpoints, Clock
+from wallet.safety.keyring import Keyring
 
-CODE_COUNTER = "totp"
 CODE_TRIES = 5
 CODE_FIRST_WAIT_MS = 30_000
-CODE_FROZEN_AFTER = 20
 FROZEN_MS = 10 * 365 * DAY_MS
 
 _STRENGTH = {Factor.TAP: 0, Factor.CODE: 1, Factor.HOST: 2}
@@ -44,6 +44,7 @@ class Approvals:
         clock: Clock,
         *,
         vault: KeyVault,
+        keyring: Keyring,
         executor: Executor,
         checkpoints: Checkpoints,
         execute_within_ms: int,
@@ -51,6 +52,7 @@ class Approvals:
         self._store = store
         self._clock = clock
         self._vault = vault
+        self._keyring = keyring
         self._executor = executor
         self._checkpoints = checkpoints
         self._execute_within_ms = execute_within_ms
@@ -77,14 +79,18 @@ class Approvals:
         """Store the owner's yes.
 
         Raises FACTOR_REQUIRED when the amount needs a stronger factor, FACTOR_INVALID when the code's time
-        step was used before, CARD_MISMATCH when something else was shown, TX_ALREADY_PROCESSED, TX_EXPIRED.
+        step was used before, CARD_MISMATCH when something else was shown, TX_ALREADY_PROCESSED, TX_EXPIRED,
+        KEYSTORE_LOCKED while nobody can prove who the owner is, AUTHORITY_UNPROVED for a row that was bent.
         """
+        await self._require_normal()
+        self._keyring.require()
         enrolled = await self._code_enrolled()
         now = self._clock.now()
 
         async def body(unit: Unit) -> Transaction:
             row = await _waiting(unit, transaction_id)
             _require_same(row, digest)
+            require_proof(row.proof, "payment")
             needed = await self._needed(unit, row, enrolled)
             if _STRENGTH[factor] < _STRENGTH[needed]:
                 raise _stronger(needed)
@@ -210,9 +216,14 @@ class Approvals:
 
     async def _needed(self, unit: Unit, row: Transaction, enrolled: bool) -> Factor:  # noqa: FBT001
         owner = await unit.authority.owner()
-        if owner is None:
+        if owner is None or owner.proof.is_broken:
             return Factor.HOST
         return await _factor(unit, owner, row, enrolled=enrolled, now=self._clock.now())
+
+    async def _require_normal(self) -> None:
+        state = await self._store.read(lambda unit: unit.authority.state())
+        if state.state is not StopState.NORMAL:
+            raise _stopped()
 
     async def _code_enrolled(self) -> bool:
         return not self._vault.locked and await self._vault.totp_enrolled()
@@ -221,6 +232,9 @@ class Approvals:
 async def _factor(
     unit: Unit, owner: Owner, row: Transaction, *, enrolled: bool, now: int
 ) -> Factor:
+    behind_at = (await unit.authority.state()).behind_at
+    if behind_at is not None and now < behind_at + DAY_MS:
+        return Factor.HOST  # what the factors released in the last day is not known
     used = await unit.authority.released_by(row.asset, now - DAY_MS)
     return factor_needed(owner, row.asset, row.amount, used, code_enrolled=enrolled)
 
@@ -231,10 +245,14 @@ async def _waiting(unit: Unit, transaction_id: str) -> Transaction:
     if row is None:
         raise NotFoundError(Code.TX_NOT_FOUND, "There is no such transaction.")
     if (await unit.authority.state()).state is not StopState.NORMAL:
-        raise UnavailableError(Code.SYSTEM_LOCKED, "Stopped: nothing can be approved.")
+        raise _stopped()
     if row.status is not Status.QUEUED or row.tier is not Tier.APPROVAL or row.is_cleared:
         raise already_processed(row)
     return row
+
+
+def _stopped() -> UnavailableError:
+    return UnavailableError(Code.SYSTEM_LOCKED, "Stopped: nothing can be approved.")
 
 
 def _require_same(row: Transaction, digest: str) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
+from wallet.domain.authority import FROZEN
 from wallet.domain.console import Action, Card, Challenge, Handle
 from wallet.domain.facts import Fact
 from wallet.domain.owner import Factor
@@ -33,7 +34,6 @@ from wallet.ports.store import Store, Unit
 from wallet.ports.world import Clock, Ids
 
 ACTOR: Final = "owner:telegram"
-FROZEN: Final = "telegram_frozen"
 CONFIRM_MS: Final = 60_000
 CODE_MS: Final = 120_000
 OFFER_MS: Final = 600_000

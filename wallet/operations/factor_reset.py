@@ -4,27 +4,34 @@ The wait is announced in the chat. The host may cancel it at will; the chat once
 Telegram account cannot keep the owner out for ever.
 """
 
+from wallet.domain.authority import RESET_CHAT_CANCELS as CHAT_CANCELS
+from wallet.domain.authority import RESET_COUNTER as COUNTER
 from wallet.domain.facts import Fact
 from wallet.errors import Code, ConflictError, RefusedError
 from wallet.ports.store import Store, Unit
 from wallet.ports.vault import KeyVault
 from wallet.ports.world import Clock
-
-COUNTER = "factor_reset"  # (1, when it may be used, epoch ms) while a reset is under way
-CHAT_CANCELS = "factor_reset_chat_cancels"
+from wallet.safety.keyring import Keyring
 
 
 class FactorReset:
-    """Starts with the master password; ends when a new app is confirmed, or when it is cancelled."""
+    """Starts with the master password; ends when a new app is confirmed, or when it is cancelled.
 
-    def __init__(self, store: Store, clock: Clock, vault: KeyVault, wait_seconds: int) -> None:
+    Its counter is (1, when it may be used, epoch ms) while it is under way.
+    """
+
+    def __init__(
+        self, store: Store, clock: Clock, vault: KeyVault, keyring: Keyring, wait_seconds: int
+    ) -> None:
         self._store = store
         self._clock = clock
         self._vault = vault
+        self._keyring = keyring
         self._wait_ms = wait_seconds * 1000
 
     async def start(self, actor: str) -> int:
-        """When the reset may be used (epoch ms). A running one keeps its time."""
+        """When the reset may be used (epoch ms). A running one keeps its time. KEYSTORE_LOCKED while locked."""
+        self._keyring.require()
         if not await self._vault.totp_enrolled():
             raise ConflictError(
                 Code.NOT_FACTOR_ENROLLED,

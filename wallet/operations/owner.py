@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
+from wallet.domain.authority import CODE_COUNTER, FROZEN, require_proof
 from wallet.domain.facts import Fact
 from wallet.domain.owner import CODE_TTL_MS, PAIRING_TRIES, Band, Owner
 from wallet.errors import AuthError, Code, ConflictError, RefusedError, bad_field
-from wallet.operations.approvals import CODE_COUNTER
-from wallet.operations.console import FROZEN
 from wallet.operations.factor_reset import end_reset
 from wallet.operations.sessions import code_hash, new_code
 from wallet.ports.store import Store, Unit
 from wallet.ports.vault import KeyVault
 from wallet.ports.world import Clock, Ids
+from wallet.safety.keyring import Keyring
 
 
 class Enrolment(Protocol):
@@ -35,17 +35,21 @@ class CodeVault(KeyVault, Protocol):
 class OwnerDesk:
     """Pairing starts and ends on the host; the account in between proves itself with the code."""
 
-    def __init__(self, store: Store, clock: Clock, ids: Ids, vault: CodeVault) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, ids: Ids, vault: CodeVault, keyring: Keyring
+    ) -> None:
         self._store = store
         self._clock = clock
         self._ids = ids
         self._vault = vault
+        self._keyring = keyring
 
     async def owner(self) -> Owner | None:
         return await self._store.read(lambda unit: unit.authority.owner())
 
     async def start_pairing(self, actor: str) -> str:
-        """A fresh code (50 bits, 10 minutes, single use); voids any earlier one."""
+        """A fresh code (50 bits, 10 minutes, single use); voids any earlier one. KEYSTORE_LOCKED while locked."""
+        self._keyring.require()
         code, now = new_code(self._ids), self._clock.now()
 
         async def body(unit: Unit) -> None:
@@ -94,7 +98,8 @@ class OwnerDesk:
         return await self._store.run(body)
 
     async def confirm_pairing(self, actor: str, bands: Mapping[str, Band] | None = None) -> Owner:
-        """The operator saw id, name and username on the host and said yes."""
+        """The operator saw id, name and username on the host and said yes. KEYSTORE_LOCKED while locked."""
+        self._keyring.require()
         now = self._clock.now()
 
         async def body(unit: Unit) -> Owner:
@@ -107,13 +112,14 @@ class OwnerDesk:
                     Code.PAIRING_INVALID, "Nobody has sent the code yet.", retryable=True
                 )
             before = await unit.authority.owner()
+            kept = {} if before is None or before.proof.is_broken else before.bands
             owner = Owner(
                 user_id=candidate["id"],
                 chat_id=candidate["chatId"],
                 name=candidate["name"],
                 username=candidate["username"],
                 paired_at=now,
-                bands=bands if bands is not None else (before.bands if before else {}),
+                bands=kept if bands is None else bands,
             )
             await unit.authority.save_owner(owner)
             await unit.authority.end_pairing()
@@ -127,7 +133,8 @@ class OwnerDesk:
         return await self._store.run(body)
 
     async def set_bands(self, bands: Mapping[str, Band], actor: str) -> Owner:
-        """Replace the amount bands. Needs a paired owner."""
+        """Replace the amount bands. Needs a paired owner. KEYSTORE_LOCKED while locked."""
+        self._keyring.require()
         for asset, band in bands.items():
             if not 0 <= band.tap_max <= band.code_max:
                 raise bad_field(asset, "tapMax must not be above codeMax")
@@ -139,6 +146,7 @@ class OwnerDesk:
                 raise RefusedError(
                     Code.OWNER_NOT_CONNECTED, "No owner is paired.", hint="waiaas pair"
                 )
+            require_proof(owner.proof, "owner")
             changed = replace(owner, bands=dict(bands))
             await unit.authority.save_owner(changed)
             shown = ", ".join(f"{a}={b.tap_max}/{b.code_max}" for a, b in bands.items())
@@ -159,7 +167,7 @@ class OwnerDesk:
             raise AuthError(Code.FACTOR_INVALID, "That code is not right.")
 
         async def body(unit: Unit) -> None:
-            await unit.authority.spend_step(step)
+            await unit.authority.start_steps(step)
             await unit.authority.set_counter(CODE_COUNTER, 0, 0)
             await end_reset(unit)
             await unit.audit.append(Fact.FACTOR_ENROLLED, actor=actor, at=now)

@@ -14,6 +14,7 @@ from wallet.errors import Code, InputError, NotFoundError, bad_field
 from wallet.ports.chain import Chain
 from wallet.ports.store import Store, Unit
 from wallet.ports.world import Clock, Ids
+from wallet.safety.keyring import Keyring
 from wallet.wire.policies import parse_rule
 
 
@@ -50,6 +51,7 @@ class Policies:
         *,
         chains: Mapping[str, Chain],
         minima: Minima,
+        keyring: Keyring,
         changed: Callable[[], None],
     ) -> None:
         self._store = store
@@ -57,6 +59,7 @@ class Policies:
         self._ids = ids
         self._chains = chains
         self._minima = minima
+        self._keyring = keyring
         self._changed = changed
 
     async def list(self, wallet_id: str | None = None) -> list[Mapping[str, Any]]:
@@ -71,7 +74,12 @@ class Policies:
         rule_id: str | None,
         actor: str,
     ) -> Mapping[str, Any]:
-        """Add a rule, or replace the one with ``rule_id``. Raises POLICY_INVALID with every issue."""
+        """Add a rule, or replace the one with ``rule_id``.
+
+        Raises POLICY_INVALID with every issue, KEYSTORE_LOCKED while nothing can be proved,
+        AUTHORITY_UNPROVED where the rules beside it carry no valid proof: remove them first.
+        """
+        self._keyring.require()
         now = self._clock.now()
 
         async def body(unit: Unit) -> str:
@@ -89,7 +97,8 @@ class Policies:
         return next(rule for rule in stored if rule["id"] == stored_id)
 
     async def remove(self, rule_id: str, actor: str) -> None:
-        """Take a rule away. What nothing grants any more is denied."""
+        """Take a rule away. What nothing grants any more is denied. KEYSTORE_LOCKED while locked."""
+        self._keyring.require()
         now = self._clock.now()
 
         async def body(unit: Unit) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from wallet.domain.audit_chain import short
@@ -20,7 +20,7 @@ from wallet.domain.safety import SystemState
 from wallet.domain.spending import Bucket, Reservation
 from wallet.domain.transactions import OPEN, Status, Transaction
 from wallet.domain.wallets import Wallet
-from wallet.errors import WalletError
+from wallet.errors import Code, WalletError
 from wallet.operations.console import is_frozen
 from wallet.operations.wallets import Wallets
 from wallet.ports.chain import Balance
@@ -158,6 +158,9 @@ class Queries:
         return await self._store.read(body)
 
     async def _line(self, wallet: Wallet) -> WalletLine:
+        if wallet.proof.is_broken:  # whoever reads this may pay to that address
+            bare = replace(wallet, address="", public_key="")
+            return WalletLine(bare, None, Code.AUTHORITY_UNPROVED.value)
         try:
             async with asyncio.timeout(BALANCE_SECONDS):
                 return WalletLine(wallet, await self._wallets.balance(wallet), None)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import structlog
 
+from wallet.domain.authority import RESET_COUNTER
 from wallet.domain.facts import Fact
 from wallet.domain.owner import Factor
 from wallet.domain.safety import (
@@ -18,10 +19,10 @@ from wallet.domain.safety import (
     next_stop_state,
     state_mac,
 )
-from wallet.domain.transactions import UNSENT, Status, Transaction
+from wallet.domain.transactions import UNSENT, UNSIGNED, Status, Transaction
 from wallet.domain.wallets import WalletStatus
 from wallet.errors import Code, ConflictError, RefusedError, UnavailableError
-from wallet.operations.transactions import UNSIGNED, cancel_rows
+from wallet.operations.transactions import cancel_rows
 from wallet.pipeline.moves import Cause
 from wallet.ports.store import Store, Unit
 from wallet.ports.vault import KeyVault
@@ -117,6 +118,20 @@ class Safety:
         self._gate.set(StopState.ACTIVATED)  # also where a recovery had just completed
         self._lock()
         log.warning("kill_switch_activated", actor=actor)
+        return report
+
+    async def stop_behind(self, why: str) -> StopReport:
+        """At start: stop, because the database has forgotten what happened. From any state, and again."""
+        reason = f"The database is behind the world: {why}."
+        try:
+            self._write_halt_file(reason)
+        except OSError:
+            log.exception("halt_file_not_written")
+        report = await self._store.run(
+            lambda unit: self._cascade(unit, reason, "system", behind=True)
+        )
+        self._gate.set(StopState.ACTIVATED)
+        self._lock()
         return report
 
     async def finish_halt(self) -> None:
@@ -283,18 +298,25 @@ class Safety:
             await self._vault.restart()
         self._keyring.fill(await self._vault.unlock(password))
 
-    async def _cascade(self, unit: Unit, reason: str, actor: str) -> StopReport:
+    async def _cascade(
+        self, unit: Unit, reason: str, actor: str, *, behind: bool = False
+    ) -> StopReport:
         now = self._clock.now()
         state = await unit.authority.state()
+        if behind:
+            await self._forget_openings(unit, state, reason, now)
         after = replace(
             state,
-            state=next_stop_state(state.state, StopEvent.ACTIVATE),
+            state=StopState.ACTIVATED
+            if behind
+            else next_stop_state(state.state, StopEvent.ACTIVATE),
             reason=reason[:500],
             actor=actor,
             activated_at=now,
             recovery_at=None,
             recovery_factor=None,
             recovery_cancelled_by_chat=False,
+            behind_at=now if behind else state.behind_at,
         )
         sessions = [s for s in await unit.sessions.all() if s.revoked_at is None]
         for session in sessions:
@@ -316,16 +338,27 @@ class Safety:
         )
         return report
 
+    async def _forget_openings(
+        self, unit: Unit, state: SystemState, reason: str, now: int
+    ) -> None:
+        """Codes and waits of an older time end as well: they may have been used, or cancelled, since."""
+        await unit.authority.end_pairing()
+        await unit.authority.set_counter(RESET_COUNTER, 0, 0)
+        facts = {"why": reason}
+        await unit.audit.append(Fact.DATABASE_BEHIND, actor="system", at=now, details=facts)
+        key = f"DATABASE_BEHIND:{state.version + 1}:{now}"
+        await unit.console.alert(key, "DATABASE_BEHIND", facts, now)
+
     async def _complete(self, unit: Unit) -> None:
         state = await unit.authority.state()
         following = next_stop_state(state.state, StopEvent.COMPLETE_RECOVERY)
         for wallet in await unit.wallets.all():
-            if wallet.suspended_by == SUSPENDED_BY:
+            if wallet.suspended_by == SUSPENDED_BY and not wallet.proof.is_broken:
                 await unit.wallets.set_status(wallet.id, WalletStatus.ACTIVE, None)
                 now = self._clock.now()
                 await _note(unit, Fact.WALLET_RESUMED, "system", now, wallet_id=wallet.id)
         await self._end_unsent(unit)
-        normal = SystemState(following, state.version)
+        normal = SystemState(following, state.version, behind_at=state.behind_at)
         await self._store_state(unit, state, normal, Fact.KILL_SWITCH_RECOVERED, "system")
 
     async def _end_unsent(self, unit: Unit) -> None:

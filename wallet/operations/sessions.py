@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+from wallet.domain.authority import require_proof
 from wallet.domain.facts import Fact
 from wallet.domain.owner import CODE_ALPHABET, CODE_LENGTH, CODE_TTL_MS
 from wallet.domain.safety import StopState
@@ -17,6 +18,7 @@ from wallet.domain.sessions import (
     Session,
     SessionLimits,
 )
+from wallet.domain.transactions import UNSIGNED
 from wallet.domain.wallets import Wallet
 from wallet.errors import (
     AuthError,
@@ -27,7 +29,7 @@ from wallet.errors import (
     UnavailableError,
     bad_field,
 )
-from wallet.operations.transactions import UNSIGNED, cancel_rows
+from wallet.operations.transactions import cancel_rows
 from wallet.pipeline.moves import Cause
 from wallet.ports.store import SessionReader, Store, Unit
 from wallet.ports.world import Clock, Ids
@@ -87,6 +89,8 @@ class Sessions:
         wallet = self._reader.wallet(session.wallet_id)
         if wallet is None:
             raise invalid_token()
+        require_proof(session.proof, "session")
+        require_proof(wallet.proof, "wallet")
         return session, wallet
 
     async def create(
@@ -103,7 +107,9 @@ class Sessions:
         """A session without a token, and the single-use code (10 minutes) that an agent claims it with.
 
         ``limits`` per asset key in base units; nothing is ever unlimited.
+        KEYSTORE_LOCKED while locked: nothing could prove it.
         """
+        self._keyring.require()
         now, defaults = self._clock.now(), self._defaults
         ttl = defaults.ttl_seconds if ttl_seconds is None else ttl_seconds
         most = defaults.max_transactions if max_transactions is None else max_transactions
@@ -129,6 +135,7 @@ class Sessions:
             wallet = await unit.wallets.get(wallet_id)
             if wallet is None:
                 raise NotFoundError(Code.WALLET_NOT_FOUND, "There is no such wallet.")
+            require_proof(wallet.proof, "wallet")
             _require_limits(session, wallet)
             await unit.sessions.add(session)
             await unit.sessions.add_claim(code_hash(code), session.id, now + CODE_TTL_MS)
@@ -157,6 +164,7 @@ class Sessions:
             if found[2] is not None:
                 await self._claimed_twice(unit, session, now)
                 return None
+            require_proof(session.proof, "session")
             ended = session.revoked_at is not None or now >= session.expires_at
             if ended or not await unit.sessions.use_claim(hashed, now):
                 return None

@@ -8,6 +8,7 @@ from wallet.domain.safety import StopState, SystemState, state_mac
 from wallet.ports.store import Store, Unit
 from wallet.ports.vault import KeyVault
 from wallet.ports.world import Clock
+from wallet.safety.keyring import Keyring
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +27,12 @@ class NewVault(KeyVault, Protocol):
     ) -> object: ...
 
 
-async def give_birth(store: Store, vault: NewVault, clock: Clock, birth: Birth) -> float:
-    """Create the keystore, then write the first NORMAL with its proof. Leaves the vault unlocked.
+async def give_birth(
+    store: Store, vault: NewVault, clock: Clock, birth: Birth, keyring: Keyring
+) -> float:
+    """Create the keystore, then write the first NORMAL and the first rows with their proofs.
 
+    ``keyring`` is the one that the store seals with; it is empty again afterwards. Leaves the vault unlocked.
     Returns the seconds that the unlock took.
     """
     await vault.create_keystore(
@@ -42,9 +46,15 @@ async def give_birth(store: Store, vault: NewVault, clock: Clock, birth: Birth) 
 
     async def body(unit: Unit) -> None:
         await unit.authority.save_state(first, expected_version=0)
+        await unit.authority.begin()
+        await unit.policies.open_scope(None)
         await unit.audit.append(
             Fact.DIRECTORY_BORN, actor="host", at=clock.now(), details={"kind": birth.kind}
         )
 
-    await store.run(body)
+    keyring.fill(subkeys)
+    try:
+        await store.run(body)
+    finally:
+        keyring.clear()
     return seconds

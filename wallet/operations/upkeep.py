@@ -5,6 +5,7 @@ from wallet.domain.sessions import EXPIRED
 from wallet.domain.transactions import Event, Status, Transaction
 from wallet.errors import Code, ConflictError
 from wallet.operations.audit import AuditGuard
+from wallet.operations.freshness import Freshness
 from wallet.operations.safety import Safety
 from wallet.pipeline.denials import Denials
 from wallet.pipeline.executor import Executor
@@ -30,6 +31,7 @@ class Upkeep:
         outcomes: Outcomes,
         denials: Denials,
         checkpoints: Checkpoints,
+        freshness: Freshness,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -40,6 +42,7 @@ class Upkeep:
         self._outcomes = outcomes
         self._denials = denials
         self._checkpoints = checkpoints
+        self._freshness = freshness
 
     async def release_due(self) -> int:
         """Hand every DELAY row whose time has come to the executor."""
@@ -84,7 +87,8 @@ class Upkeep:
                 if s.revoked_at is None and now >= s.expires_at
             ]
             for session in ended:
-                await unit.sessions.revoke(session.id, now, EXPIRED)
+                if not await unit.sessions.revoke(session.id, now, EXPIRED):
+                    continue
                 await unit.audit.append(
                     Fact.SESSION_EXPIRED,
                     actor="system",
@@ -96,12 +100,35 @@ class Upkeep:
 
         return await self._store.run(body)
 
+    async def report_unproved(self) -> int:
+        """Audit rows that were met without a valid proof and alarm the owner, once for each content."""
+        found = self._store.unproved()
+        if not found:
+            return 0
+        now = self._clock.now()
+
+        async def body(unit: Unit) -> None:
+            for row in found:
+                about = {"table": row.table, "row": row.row_id[:128]}
+                key = f"AUTHORITY_UNPROVED:{row.fingerprint}"
+                if await unit.console.alert(key, "AUTHORITY_UNPROVED", about, now):
+                    await unit.audit.append(
+                        Fact.AUTHORITY_UNPROVED, actor="system", at=now, details=about
+                    )
+
+        await self._store.run(body)
+        self._store.told_unproved(found)
+        return len(found)
+
     async def write_denial_sums(self) -> None:
         await self._denials.write_sums()
 
     async def tell_audit_head(self) -> bool:
         """Once per UTC day: number and short head of the audit log, into the owner's chat."""
         return await self._guard.tell_head()
+
+    async def note_anchor(self) -> None:
+        await self._freshness.note()
 
     async def checkpoint(self) -> None:
         await self._store.checkpoint()

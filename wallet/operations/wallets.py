@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from wallet.domain.authority import require_proof
 from wallet.domain.chains import Network
 from wallet.domain.facts import Fact
 from wallet.domain.wallets import Wallet
@@ -11,6 +12,7 @@ from wallet.ports.chain import Balance, Chain
 from wallet.ports.store import Store, Unit
 from wallet.ports.vault import KeyVault, WalletKey
 from wallet.ports.world import Clock, Ids
+from wallet.safety.keyring import Keyring
 
 NAME_MAX = 64
 
@@ -27,6 +29,7 @@ class Wallets:
         vault: KeyVault,
         chains: Mapping[str, Chain],
         policies: Policies,
+        keyring: Keyring,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -34,9 +37,11 @@ class Wallets:
         self._vault = vault
         self._chains = chains
         self._policies = policies
+        self._keyring = keyring
 
     async def create(self, name: str, network: str, *, preset: str, actor: str) -> Wallet:
-        """A new key pair with a preset policy, usable at once."""
+        """A new key pair with a preset policy, usable at once. KEYSTORE_LOCKED while locked."""
+        self._keyring.require()
         chosen = self.network(network)
         await self.require_good(name, preset)
         key = await self._vault.create_wallet(self._ids.new(), chosen.chain.value, chosen.name)
@@ -71,12 +76,18 @@ class Wallets:
         return [chain.network for chain in self._chains.values()]
 
     async def list(self) -> list[Wallet]:
-        return await self._store.read(lambda unit: unit.wallets.all())
+        """Every wallet. AUTHORITY_UNPROVED where an address was bent: no payment must go there."""
+        wallets = await self._store.read(lambda unit: unit.wallets.all())
+        for wallet in wallets:
+            require_proof(wallet.proof, f"wallet {wallet.id}")
+        return wallets
 
     async def get(self, wallet_id: str) -> Wallet:
+        """WALLET_NOT_FOUND; AUTHORITY_UNPROVED for one whose address nobody entitled wrote."""
         wallet = await self._store.read(lambda unit: unit.wallets.get(wallet_id))
         if wallet is None:
             raise NotFoundError(Code.WALLET_NOT_FOUND, "There is no such wallet.")
+        require_proof(wallet.proof, f"wallet {wallet.id}")
         return wallet
 
     async def balance(self, wallet: Wallet) -> Balance:

@@ -56,6 +56,10 @@ class SqlAudit:
         where = "transaction_id = ? AND number > ? ORDER BY number LIMIT ?"
         return self._find(where, (transaction_id, after, limit))
 
+    async def hash_at(self, number: int) -> str | None:
+        rows = self._db.rows("SELECT hash FROM audit WHERE number = ?", (number,))
+        return str(rows[0][0]) if rows else None
+
     async def head(self) -> Head:
         rows = self._db.rows("SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1")
         return (int(rows[0][0]), str(rows[0][1])) if rows else START

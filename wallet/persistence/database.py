@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Self, TypeVar
@@ -17,10 +17,11 @@ from wallet.persistence.history import Surveys
 from wallet.persistence.policies import Parse, ParsedRules
 from wallet.persistence.reader import ReadConnection, SqliteSessionReader, connect_read_only
 from wallet.persistence.schema import migrate
+from wallet.persistence.seals import RowKey, Seals
 from wallet.persistence.sqlite_engine import ImmediateClient, is_busy, is_full
 from wallet.persistence.unit import Sources, SqlUnit
 from wallet.ports.history import History
-from wallet.ports.store import Unit
+from wallet.ports.store import Unit, Unproved
 from wallet.ports.world import Clock, Ids
 
 LOG_BYTES = 8 * 1024 * 1024
@@ -45,7 +46,7 @@ class Database:
         self._closed = False
         # Called after a commit that gave the owner something to see.
         self.told: Callable[[], None] = _nobody
-        self.reader = SqliteSessionReader(path, clock)
+        self.reader = SqliteSessionReader(path, clock, sources.seals)
 
     @classmethod
     async def open(
@@ -56,6 +57,7 @@ class Database:
         clock: Clock,
         parse_rule: Parse,
         audit_key: AuditKey,
+        row_key: RowKey,
         busy_timeout_ms: int = 5000,
     ) -> Self:
         """Open or create the file (0600) and bring it to this code's schema.
@@ -74,7 +76,7 @@ class Database:
             # Keep the log's file between checkpoints: overwriting syncs faster than growing.
             journal_size_limit=LOG_BYTES,
         )
-        sources = Sources(clock.now, ids.new, audit_key, ParsedRules(parse_rule))
+        sources = Sources(clock.now, ids.new, audit_key, ParsedRules(parse_rule), Seals(row_key))
         try:
             await client.create_connection(with_db=True)
             await migrate(client)
@@ -117,6 +119,14 @@ class Database:
     async def survey(self, body: Callable[[History], T]) -> T:
         """See the Store port. The thread ends by itself when its caller is gone or the store is closed."""
         return await asyncio.to_thread(self._surveys.run, body)
+
+    def unproved(self) -> list[Unproved]:
+        """See the Store port."""
+        return self._sources.seals.found()
+
+    def told_unproved(self, found: Collection[Unproved]) -> None:
+        """See the Store port."""
+        self._sources.seals.told(found)
 
     async def checkpoint(self) -> None:
         """Move the log into the file as far as readers allow."""

@@ -36,6 +36,7 @@ class Wallet(Model):
     created_at = fields.BigIntField()
     status = enum_field(WalletStatus, 16)
     suspended_by = fields.CharField(max_length=64, null=True)
+    mac = fields.CharField(max_length=72, null=True)
 
     class Meta:
         table = "wallets"
@@ -65,6 +66,8 @@ class Session(Model):
     renewed_at = fields.BigIntField(null=True)
     transactions = fields.BigIntField()
     spent = JsonField()  # asset key -> decimal text
+    tally = fields.TextField(null=True)  # the counters that ``mac`` covers
+    mac = fields.CharField(max_length=72, null=True)
 
     class Meta:
         table = "sessions"
@@ -86,6 +89,7 @@ class Claim(Model):
     )
     expires_at = fields.BigIntField()
     used_at = fields.BigIntField(null=True)
+    mac = fields.CharField(max_length=72, null=True)
 
     class Meta:
         table = "claims"
@@ -110,10 +114,21 @@ class Policy(Model):
         indexes = (Index(fields=["wallet_id"], name="policies_by_wallet"),)
 
 
-# Single numbers: the policy version, the Telegram offset, the last TOTP step.
+# The proof over all rules of one wallet, or of every wallet ("*"): none can be changed, moved or taken away.
+class PolicySet(Model):
+    scope = fields.CharField(primary_key=True, max_length=64)
+    version = fields.BigIntField()
+    mac = fields.CharField(max_length=72, null=True)
+
+    class Meta:
+        table = "policy_sets"
+
+
+# Single numbers: the policy version, the Telegram offset, the last TOTP step, how many approvals there are.
 class Number(Model):
     name = fields.CharField(primary_key=True, max_length=64)
     value = fields.BigIntField()
+    mac = fields.CharField(max_length=72, null=True)
 
     class Meta:
         table = "numbers"
@@ -158,6 +173,7 @@ class Transaction(Model):
     executed_at = fields.BigIntField(null=True)
     finalized_at = fields.BigIntField(null=True)
     idempotency_key = fields.CharField(max_length=128, null=True)
+    mac = fields.CharField(max_length=72, null=True)
 
     class Meta:
         table = "transactions"

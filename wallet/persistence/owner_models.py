@@ -22,6 +22,7 @@ class Owner(Model):
     username = fields.TextField(null=True)
     paired_at = fields.BigIntField()
     bands = JsonField()  # asset key -> [tap_max, code_max], decimal text
+    mac = fields.CharField(max_length=72, null=True)
 
     class Meta:
         table = "owner"
@@ -37,6 +38,7 @@ class SystemState(Model):
     recovery_at = fields.BigIntField(null=True)
     recovery_factor = fields.CharField(max_length=16, null=True)
     recovery_cancelled_by_chat = fields.BooleanField()
+    behind_at = fields.BigIntField(null=True)
     mac = fields.CharField(max_length=64, null=True)
 
     class Meta:
@@ -50,6 +52,7 @@ class Pairing(Model):
     tries_left = fields.IntField()
     candidate = JsonField(null=True)
     voided = fields.BooleanField()
+    mac = fields.CharField(max_length=72, null=True)
 
     class Meta:
         table = "pairing"
@@ -66,16 +69,22 @@ class Approval(Model):
     asset = fields.CharField(max_length=192)
     amount = AmountField()
     at = fields.BigIntField()
+    number = fields.BigIntField(null=True)  # without gaps, so that a missing row is seen
+    mac = fields.CharField(max_length=72, null=True)
 
     class Meta:
         table = "approvals"
-        indexes = (Index(fields=["asset", "at"], name="approvals_by_asset"),)
+        indexes = (
+            Index(fields=["asset", "at"], name="approvals_by_asset"),
+            Index(fields=["number"], name="approvals_by_number"),
+        )
 
 
 class FailureCounter(Model):
     name = fields.CharField(primary_key=True, max_length=128)
     count = fields.BigIntField()
     locked_until = fields.BigIntField()
+    mac = fields.CharField(max_length=72, null=True)
 
     class Meta:
         table = "failure_counters"

@@ -7,6 +7,7 @@ from typing import Any
 
 from wallet.domain.sessions import Session
 from wallet.domain.wallets import Wallet
+from wallet.persistence.seals import Seals
 from wallet.persistence.sessions import SESSIONS
 from wallet.persistence.wallets import WALLETS
 from wallet.ports.world import Clock
@@ -50,23 +51,24 @@ class ReadConnection:
 class SqliteSessionReader:
     """The SessionReader port. One statement each, answered in microseconds on the caller's thread."""
 
-    def __init__(self, path: Path, clock: Clock) -> None:
+    def __init__(self, path: Path, clock: Clock, seals: Seals) -> None:
+        self._seals = seals
         self._connection = connect_read_only(path)
         self._db = ReadConnection(self._connection)
         self._clock = clock
 
     def session_by_hash(self, token_hash: str) -> Session | None:
-        found = SESSIONS.one(self._db, "token_hash = ?", (token_hash,))
+        found = self._seals.one(SESSIONS, self._db, "token_hash = ?", (token_hash,))
         if found is not None:
             return found
         where = "previous_token_hash = ? AND previous_valid_until > ?"
-        return SESSIONS.one(self._db, where, (token_hash, self._clock.now()))
+        return self._seals.one(SESSIONS, self._db, where, (token_hash, self._clock.now()))
 
     def session(self, session_id: str) -> Session | None:
-        return SESSIONS.one(self._db, "id = ?", (session_id,))
+        return self._seals.one(SESSIONS, self._db, "id = ?", (session_id,))
 
     def wallet(self, wallet_id: str) -> Wallet | None:
-        return WALLETS.one(self._db, "id = ?", (wallet_id,))
+        return self._seals.one(WALLETS, self._db, "id = ?", (wallet_id,))
 
     def close(self) -> None:
         self._db.end()

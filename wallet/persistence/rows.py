@@ -50,8 +50,9 @@ class Table(Generic[V]):
 
     @classmethod
     def of(cls, model: type[Model], kind: type[V]) -> "Table[V]":
-        """The table of a dataclass whose field names are the column names."""
-        return cls(model, kind, [f.name for f in fields(kind)])  # type: ignore[arg-type]
+        """The table of a dataclass whose field names are the column names, but for ``proof``."""
+        names = [f.name for f in fields(kind) if f.name != "proof"]  # type: ignore[arg-type]
+        return cls(model, kind, names)
 
     def values(self, value: V) -> list[Any]:
         """The value's columns, encoded, in the order of ``columns``."""

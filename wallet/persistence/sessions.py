@@ -1,20 +1,26 @@
-"""Session rows, their counters and their claim codes."""
+"""Session rows, their counters and their claim codes.
+
+What a session spent and how often it asked may rise without a key, because payments settle while the keystore
+is locked. The last sealed values are kept beside the proof: below them the row is not believed.
+"""
 
 import json
+from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
-from wallet.domain.sessions import Session, SessionLimits
+from wallet.domain.sessions import EXPIRED, Session, SessionLimits
 from wallet.persistence import models
 from wallet.persistence.fields import encode_json
 from wallet.persistence.rows import Connection, Table, amounts_to_text, text_to_amounts
+from wallet.persistence.seals import Cover, Raw, Seals, Without
 
 # One value, three columns: the limits of a session are not nested in its row.
 _LIMITS = ("amount_limits", "max_transactions", "max_renewals")
 _FIELDS = tuple(f.name for f in fields(Session))
-_BEFORE, _AFTER = _FIELDS[: _FIELDS.index("limits")], _FIELDS[_FIELDS.index("limits") + 1 : -1]
+_BEFORE, _AFTER = _FIELDS[: _FIELDS.index("limits")], _FIELDS[_FIELDS.index("limits") + 1 : -2]
 _PLAIN = (*_BEFORE, *_AFTER)
-assert _FIELDS[-1] == "spent"
+assert _FIELDS[-2:] == ("spent", "proof")
 
 
 def _session(*columns: Any) -> Session:
@@ -27,7 +33,36 @@ def _session(*columns: Any) -> Session:
     return Session(*values)
 
 
-SESSIONS: Table[Session] = Table(models.Session, _session, (*_BEFORE, *_LIMITS, *_AFTER, "spent"))
+def _tally(row: Raw) -> str:
+    return encode_json({"spent": json.loads(row["spent"]), "transactions": row["transactions"]})
+
+
+def _has_risen(row: Raw) -> bool:
+    """Whether no counter is below its sealed value."""
+    sealed, spent = json.loads(row["tally"]), text_to_amounts(json.loads(row["spent"]))
+    least = text_to_amounts(sealed["spent"])
+    return bool(row["transactions"] >= sealed["transactions"]) and all(
+        spent.get(asset, 0) >= amount for asset, amount in least.items()
+    )
+
+
+SESSIONS: Cover[Session] = Cover(
+    Table(models.Session, _session, (*_BEFORE, *_LIMITS, *_AFTER, "spent")),
+    "session",
+    moving=("spent", "transactions"),
+    tally=_tally,
+    has_risen=_has_risen,
+)
+_CLAIM_COLUMNS = ("code_hash", "session_id", "expires_at", "used_at")
+CLAIMS: Cover[dict[str, Any]] = Cover(
+    Table(
+        models.Claim,
+        lambda *columns: dict(zip(_CLAIM_COLUMNS, columns, strict=True)),
+        _CLAIM_COLUMNS,
+    ),
+    "claim code",
+    key="code_hash",
+)
 
 
 def _columns(session: Session) -> dict[str, Any]:
@@ -42,20 +77,23 @@ def _columns(session: Session) -> dict[str, Any]:
 
 
 class SqlSessions:
-    def __init__(self, db: Connection) -> None:
+    def __init__(self, db: Connection, seals: Seals) -> None:
         self._db = db
+        self._seals = seals
 
     async def get(self, session_id: str) -> Session | None:
-        return SESSIONS.one(self._db, "id = ?", (session_id,))
+        return self._seals.one(SESSIONS, self._db, "id = ?", (session_id,))
 
     async def all(self, *, wallet_id: str | None = None) -> list[Session]:
         if wallet_id is None:
-            return SESSIONS.find(self._db, "true ORDER BY id")
-        return SESSIONS.find(self._db, "wallet_id = ? ORDER BY id", (wallet_id,))
+            return self._seals.find(SESSIONS, self._db, "true ORDER BY id")
+        return self._seals.find(SESSIONS, self._db, "wallet_id = ? ORDER BY id", (wallet_id,))
 
     async def add(self, session: Session) -> None:
-        _, values = SESSIONS.assignments(_columns(session))
-        self._db.run(SESSIONS.insert, values)
+        columns = _columns(session)
+        ordered = {name: columns[name] for name in SESSIONS.table.columns}
+        _, values = SESSIONS.table.assignments(ordered)
+        self._seals.add(SESSIONS, self._db, values)
 
     async def replace_token(
         self, session: Session, *, expected_hash: str | None, expected_renewals: int
@@ -64,48 +102,73 @@ class SqlSessions:
             "token_hash", "previous_token_hash", "previous_valid_until", "expires_at",
             "renewals", "renewed_at", "claimed_at",
         )  # fmt: skip
-        changed = SESSIONS.change(
-            self._db,
+        return self._change(
             {name: getattr(session, name) for name in names},
             "id = ? AND token_hash IS ? AND renewals = ? AND revoked_at IS NULL",
             (session.id, expected_hash, expected_renewals),
         )
-        return changed == 1
 
     async def revoke(self, session_id: str, at: int, reason: str) -> bool:
+        if reason == EXPIRED and not self._seals.is_open:
+            return False  # its time denies by itself, and its waiting payments need its proof
         changes = {"revoked_at": at, "revoked_reason": reason}
-        where = "id = ? AND revoked_at IS NULL"
-        return SESSIONS.change(self._db, changes, where, (session_id,)) == 1
+        return self._change(
+            changes, "id = ? AND revoked_at IS NULL", (session_id,), unsealed=Without.GONE
+        )
 
     async def count(self, session_id: str, by: int) -> None:
-        sql = "UPDATE sessions SET transactions = transactions + ? WHERE id = ?"
-        self._db.run(sql, (by, session_id))
+        if by < 0 and not self._seals.is_open:
+            return  # a counter does not fall without a key
+        self._keep_count(session_id, lambda row: {"transactions": row["transactions"] + by})
 
     async def spend(self, session_id: str, asset: str, amount: int) -> None:
         """Add in Python: SQLite has no integers of this size."""
-        rows = self._db.rows("SELECT spent FROM sessions WHERE id = ?", (session_id,))
-        spent = text_to_amounts(json.loads(rows[0][0]))
-        spent[asset] = spent.get(asset, 0) + amount
-        text = encode_json(amounts_to_text(spent))
-        self._db.run("UPDATE sessions SET spent = ? WHERE id = ?", (text, session_id))
+
+        def more(row: Raw) -> dict[str, Any]:
+            spent = text_to_amounts(json.loads(row["spent"]))
+            spent[asset] = spent.get(asset, 0) + amount
+            return {"spent": amounts_to_text(spent)}
+
+        self._keep_count(session_id, more)
 
     async def forget_previous_token(self, session_id: str) -> None:
+        if not self._seals.is_open:
+            return  # its minute ends it
         changes = {"previous_token_hash": None, "previous_valid_until": None}
-        SESSIONS.change(self._db, changes, "id = ?", (session_id,))
+        self._change(changes, "id = ?", (session_id,), unsealed=Without.KEPT)
 
     async def add_claim(self, code_hash: str, session_id: str, expires_at: int) -> None:
-        sql = "INSERT INTO claims (code_hash, session_id, expires_at) VALUES (?, ?, ?)"
-        self._db.run(sql, (code_hash, session_id, expires_at))
+        self._seals.add(CLAIMS, self._db, (code_hash, session_id, expires_at, None))
 
     async def claim(self, code_hash: str) -> tuple[str, int, int | None] | None:
-        sql = "SELECT session_id, expires_at, used_at FROM claims WHERE code_hash = ?"
-        rows = self._db.rows(sql, (code_hash,))
-        return (rows[0][0], rows[0][1], rows[0][2]) if rows else None
+        found = self._seals.one(CLAIMS, self._db, "code_hash = ?", (code_hash,))
+        if found is None or found["proof"].is_broken:
+            return None
+        return found["session_id"], found["expires_at"], found["used_at"]
 
     async def use_claim(self, code_hash: str, at: int) -> bool:
-        sql = "UPDATE claims SET used_at = ? WHERE code_hash = ? AND used_at IS NULL AND expires_at > ?"
-        return self._db.run(sql, (at, code_hash, at)) == 1
+        where = "code_hash = ? AND used_at IS NULL AND expires_at > ?"
+        changes = {"used_at": at}
+        return self._seals.change(CLAIMS, self._db, changes, where, (code_hash, at)) == 1
 
     async def end_claims(self, at: int) -> None:
-        sql = "UPDATE claims SET expires_at = ? WHERE used_at IS NULL AND expires_at > ?"
-        self._db.run(sql, (at, at))
+        where = "used_at IS NULL AND expires_at > ?"
+        changes = {"expires_at": at}
+        self._seals.change(CLAIMS, self._db, changes, where, (at,), unsealed=Without.GONE)
+
+    def _keep_count(self, session_id: str, changes: Callable[[Raw], dict[str, Any]]) -> None:
+        """What was spent is counted whatever the row's proof says; a row that was bent stays bent."""
+        self._change(changes, "id = ?", (session_id,), unsealed=Without.KEPT)
+
+    def _change(
+        self,
+        changes: dict[str, Any] | Callable[[Raw], dict[str, Any]],
+        where: str,
+        parameters: tuple[Any, ...],
+        *,
+        unsealed: Without = Without.REFUSED,
+    ) -> bool:
+        changed = self._seals.change(
+            SESSIONS, self._db, changes, where, parameters, unsealed=unsealed
+        )
+        return changed == 1

@@ -10,6 +10,7 @@ from wallet.persistence.console import SqlConsole
 from wallet.persistence.ledger import SqlLedger
 from wallet.persistence.policies import ParsedRules, SqlPolicies
 from wallet.persistence.rows import Connection
+from wallet.persistence.seals import Seals
 from wallet.persistence.sessions import SqlSessions
 from wallet.persistence.transactions import SqlTransactions
 from wallet.persistence.wallets import SqlWallets
@@ -34,6 +35,7 @@ class Sources:
     new_id: Callable[[], str]
     audit_key: AuditKey
     rules: ParsedRules
+    seals: Seals
 
 
 class SqlUnit:
@@ -53,14 +55,14 @@ class SqlUnit:
     )  # fmt: skip
 
     def __init__(self, db: Connection, sources: Sources) -> None:
-        self.wallets: Wallets = SqlWallets(db)
-        self.sessions: Sessions = SqlSessions(db)
-        self.policies: Policies = SqlPolicies(db, sources.rules)
-        self.transactions: Transactions = SqlTransactions(db)
+        self.wallets: Wallets = SqlWallets(db, sources.seals)
+        self.sessions: Sessions = SqlSessions(db, sources.seals)
+        self.policies: Policies = SqlPolicies(db, sources.rules, sources.seals)
+        self.transactions: Transactions = SqlTransactions(db, sources.seals)
         self.attempts: Attempts = SqlAttempts(db)
         self.ledger: Ledger = SqlLedger(db)
         self.audit: Audit = SqlAudit(db, sources.audit_key, sources.now)
-        self.authority: Authority = SqlAuthority(db, sources.new_id)
+        self.authority: Authority = SqlAuthority(db, sources.new_id, sources.seals)
         self._console = SqlConsole(db)
         self.console: Console = self._console
 

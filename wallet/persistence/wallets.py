@@ -3,23 +3,31 @@
 from wallet.domain.wallets import Wallet, WalletStatus
 from wallet.persistence import models
 from wallet.persistence.rows import Connection, Table
+from wallet.persistence.seals import Cover, Seals, Without
 
-WALLETS = Table.of(models.Wallet, Wallet)
+# A suspension needs no key. It leaves the proof of the active row, so that a recovery can lift it again.
+WALLETS = Cover(
+    Table.of(models.Wallet, Wallet),
+    "wallet",
+    loosest={"status": WalletStatus.ACTIVE.value, "suspended_by": None},
+)
 
 
 class SqlWallets:
-    def __init__(self, db: Connection) -> None:
+    def __init__(self, db: Connection, seals: Seals) -> None:
         self._db = db
+        self._seals = seals
 
     async def get(self, wallet_id: str) -> Wallet | None:
-        return WALLETS.one(self._db, "id = ?", (wallet_id,))
+        return self._seals.one(WALLETS, self._db, "id = ?", (wallet_id,))
 
     async def all(self) -> list[Wallet]:
-        return WALLETS.find(self._db, "true ORDER BY id")
+        return self._seals.find(WALLETS, self._db, "true ORDER BY id")
 
     async def add(self, wallet: Wallet) -> None:
-        WALLETS.add(self._db, wallet)
+        self._seals.add(WALLETS, self._db, WALLETS.table.values(wallet))
 
     async def set_status(self, wallet_id: str, status: WalletStatus, by: str | None) -> None:
         changes = {"status": status, "suspended_by": by}
-        WALLETS.change(self._db, changes, "id = ?", (wallet_id,))
+        unsealed = Without.KEPT if status is WalletStatus.SUSPENDED else Without.REFUSED
+        self._seals.change(WALLETS, self._db, changes, "id = ?", (wallet_id,), unsealed=unsealed)

@@ -6,6 +6,7 @@ Nothing here touches a network. What is not admitted changes nothing but the aud
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from wallet.domain.authority import require_proof
 from wallet.domain.chains import Network
 from wallet.domain.decisions import Decision
 from wallet.domain.facts import Fact
@@ -219,12 +220,14 @@ async def judge(
     """Ask the wallet's policy, with windows as the unit sees them. ``held`` leaves out the row itself."""
     policy = Policy(await unit.policies.applied(intent.wallet_id))
     window_ms = policy.window_ms
+    owner = await unit.authority.owner()
     context = Context(
         now=now,
         wallet_id=intent.wallet_id,
-        owner_paired=await unit.authority.owner() is not None,
+        owner_paired=owner is not None and not owner.proof.is_broken,
         buckets=await unit.ledger.buckets(now - window_ms) if window_ms else [],
         reservations=held,
+        behind_at=(await unit.authority.state()).behind_at,
     )
     return policy.judge(intent, fee_ceiling, context), policy
 
@@ -259,6 +262,7 @@ async def _require_open(unit: Unit, ask: Ask) -> None:
             "This wallet is suspended.",
             hint="Only the owner can resume it.",
         )
+    require_proof(wallet.proof, "wallet")
 
 
 async def _require_session(
@@ -266,11 +270,18 @@ async def _require_session(
 ) -> None:
     session = await unit.sessions.get(ask.session.id) or ask.session
     session.require_usable(now)
-    asset, native = ask.intent.asset.key, network.native.key
+    require_proof(session.proof, "session")
+    require_room(session, ask.intent, network.native.key, network.fee_ceiling, held)
+
+
+def require_room(
+    session: Session, intent: Transfer, native: str, fee: int, held: list[Reservation]
+) -> None:
+    """Raise SESSION_LIMIT_EXCEEDED unless the payment fits beside what the session has ``held``."""
     own = [r for r in held if r.session_id == session.id]
-    charge = SessionCharge(asset, ask.intent.amount, native, network.fee_ceiling)
+    asset = intent.asset.key
     reserved = {key: sum(r.of(key) for r in own) for key in (asset, native)}
-    require_within_limits(session, charge, reserved)
+    require_within_limits(session, SessionCharge(asset, intent.amount, native, fee), reserved)
 
 
 async def _require_room_to_ask(unit: Unit, ask: Ask, decision: Decision) -> None:

@@ -1,18 +1,22 @@
 """Taking a row for execution: everything that cleared it is checked again, in the same write transaction."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from wallet.domain.authority import Proof
 from wallet.domain.chains import Network
 from wallet.domain.facts import Fact
+from wallet.domain.decisions import Decision
 from wallet.domain.intents import Transfer, approval_digest, request_hash
 from wallet.domain.money import Asset
 from wallet.domain.safety import StopState
+from wallet.domain.sessions import Session
+from wallet.domain.spending import Reservation
 from wallet.domain.tiers import Tier
 from wallet.domain.transactions import Attempt, Event, Status, Transaction
 from wallet.domain.wallets import Wallet, WalletStatus
-from wallet.errors import Code, UnavailableError
-from wallet.pipeline.admission import bounds, judge
+from wallet.errors import Code, RefusedError, UnavailableError
+from wallet.pipeline.admission import bounds, judge, require_room
 from wallet.pipeline.moves import Cause, move
 from wallet.ports.store import Store, Unit
 from wallet.ports.world import Clock
@@ -54,6 +58,8 @@ class Recheck:
         wallet = await unit.wallets.get(row.wallet_id)
         assert wallet is not None  # a foreign key
         verdict = await self._verdict(unit, row, wallet, now)
+        if verdict is None and await unit.attempts.of(row.id):
+            verdict = _unproved(now, "bytes were signed for it before")
         if verdict is not None:
             event, cause = verdict
             if event is Event.EXPIRE and waited_for == Code.CHAIN_UNAVAILABLE:
@@ -93,19 +99,53 @@ class Recheck:
             return Event.CANCEL, _cause(
                 now, Code.PAYLOAD_MISMATCH, "It is not what was decided any more."
             )
-        return await self._denied(unit, row, now)
+        for what, proof in (
+            ("it", row.proof),
+            ("its wallet", wallet.proof),
+            ("its session", session.proof),
+        ):
+            if proof.is_broken:
+                return _unproved(now, f"{what} carries no valid proof")
+        return await self._denied(unit, row, session, now)
 
-    async def _denied(self, unit: Unit, row: Transaction, now: int) -> tuple[Event, Cause] | None:
+    async def _denied(
+        self, unit: Unit, row: Transaction, session: Session, now: int
+    ) -> tuple[Event, Cause] | None:
         others = [r for r in await unit.ledger.reservations() if r.transaction_id != row.id]
         intent = self._intent(row)
         decision, _ = await judge(unit, intent, row.fee_ceiling, others, now=now)
         if not decision.is_denied:
-            return None
+            return (
+                self._denied_anew(row, session, decision, others, now)
+                if row.proof is Proof.PROVISIONAL
+                else None
+            )
         return Event.CANCEL, _cause(
             now,
             decision.code,
             f"Denied at execution: {decision.reason} (rule {decision.rule_id}).",
         )
+
+    def _denied_anew(
+        self,
+        row: Transaction,
+        session: Session,
+        decision: Decision,
+        others: list[Reservation],
+        now: int,
+    ) -> tuple[Event, Cause] | None:
+        """A row admitted while locked was judged by rows that nobody could prove: it is judged again in full."""
+        if decision.strictness > row.tier.strictness:
+            return _unproved(
+                now, "it was asked for while locked, and the proved rules ask for more"
+            )
+        asked_before = replace(session, transactions=max(0, session.transactions - 1))
+        native = self._networks[row.network].native.key
+        try:
+            require_room(asked_before, self._intent(row), native, row.fee_ceiling, others)
+        except RefusedError as refusal:
+            return Event.CANCEL, _cause(now, refusal.code, refusal.message)
+        return None
 
     def _intent(self, row: Transaction) -> Transfer:
         network = self._networks[row.network]
@@ -165,6 +205,10 @@ def _may_start(row: Transaction, now: int) -> bool:
             return row.consent_at is not None
         case _:
             return False
+
+
+def _unproved(now: int, why: str) -> tuple[Event, Cause]:
+    return Event.CANCEL, _cause(now, Code.AUTHORITY_UNPROVED, f"Refused at execution: {why}.")
 
 
 def _cause(now: int, error: Code, message: str) -> Cause:

@@ -4,7 +4,8 @@ No network, no key derivation and no waiting inside a unit. Every write a use ca
 the move, its audit fact, the reservation change, the card that must be redrawn.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from wallet.domain.console import Alert, Card, Challenge, Handle, StoredUpdate
@@ -19,6 +20,15 @@ from wallet.domain.wallets import Wallet, WalletStatus
 from wallet.ports.history import History
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Unproved:
+    """An authority row that was met without a valid proof. ``fingerprint`` tells its contents apart."""
+
+    table: str
+    row_id: str
+    fingerprint: str
 
 
 class Wallets(Protocol):
@@ -40,11 +50,14 @@ class Sessions(Protocol):
         ...
 
     async def revoke(self, session_id: str, at: int, reason: str) -> bool:
-        """True when it was live before."""
+        """True when it was live before. Works while locked, and then the row is never believed again.
+
+        An expiry is not noted while locked (False): its time denies by itself.
+        """
         ...
 
     async def count(self, session_id: str, by: int) -> None:
-        """Change the number of transactions by ``by``."""
+        """Change the number of transactions by ``by``. While locked it only rises."""
         ...
 
     async def spend(self, session_id: str, asset: str, amount: int) -> None: ...
@@ -83,6 +96,10 @@ class Policies(Protocol):
         """Bumps the policy version too. False when there is no such rule."""
         ...
 
+    async def open_scope(self, wallet_id: str | None) -> None:
+        """Prove the empty set of rules, of a wallet or of every wallet: one without a proof denies."""
+        ...
+
     async def version(self) -> int:
         """The policy version: how often any rule was put or removed."""
         ...
@@ -103,7 +120,10 @@ class Transactions(Protocol):
         ...
 
     async def note(self, transaction_id: str, **changes: Any) -> None:
-        """Change columns that are no status: hash, fee, finalized_at, expires_at."""
+        """Change columns that are no status: hash, fee, finalized_at, expires_at.
+
+        While locked what was decided (expires_at, execute_by) stays as it was.
+        """
         ...
 
     async def consent(
@@ -186,6 +206,10 @@ class Audit(Protocol):
         """number, at, fact, actor, wallet_id, session_id, transaction_id, details, chaining, hash."""
         ...
 
+    async def hash_at(self, number: int) -> str | None:
+        """The hash of a row, or None where there is none of that number."""
+        ...
+
     async def head(self) -> tuple[int, str]:
         """(number, hash) of the newest row; (0, 64 zeros) when there is none."""
         ...
@@ -193,6 +217,10 @@ class Audit(Protocol):
 
 class Authority(Protocol):
     """Owner, factors' counters, stop state."""
+
+    async def begin(self) -> None:
+        """Write the first proved rows; without them nothing is believed that counts what was used."""
+        ...
 
     async def owner(self) -> Owner | None: ...
     async def save_owner(self, owner: Owner) -> None: ...
@@ -211,7 +239,10 @@ class Authority(Protocol):
     async def end_pairing(self) -> None: ...
 
     async def released_by(self, asset: str, since: int) -> Mapping[Factor, int]:
-        """Per factor, what approvals released of the asset since then."""
+        """Per factor, what approvals released of the asset since then.
+
+        More than any band where one of their rows is missing or carries no proof.
+        """
         ...
 
     async def add_approval(
@@ -221,11 +252,21 @@ class Authority(Protocol):
         ...
 
     async def spend_step(self, step: int) -> bool:
-        """Spend a TOTP time step; False when it or a later one was spent before."""
+        """Spend a TOTP time step; False when it or a later one was spent before.
+
+        AUTHORITY_UNPROVED where the last spent step carries no proof.
+        """
+        ...
+
+    async def start_steps(self, step: int) -> None:
+        """Count from ``step`` on, which a new code generator just proved."""
         ...
 
     async def counter(self, name: str) -> tuple[int, int]:
-        """(count, locked_until epoch ms) of a failure counter."""
+        """(count, locked_until epoch ms) of a counter.
+
+        One that allows something by being low, without a proof, reads as the answer that denies.
+        """
         ...
 
     async def set_counter(self, name: str, count: int, locked_until: int) -> None: ...
@@ -329,6 +370,14 @@ class Store(Reads, Protocol):
 
         SHUTTING_DOWN when the store is closed meanwhile.
         """
+        ...
+
+    def unproved(self) -> list[Unproved]:
+        """Authority rows that were met without a valid proof, each content once, until they are told."""
+        ...
+
+    def told_unproved(self, found: Collection[Unproved]) -> None:
+        """They were audited and the owner was alarmed."""
         ...
 
     async def checkpoint(self) -> None: ...

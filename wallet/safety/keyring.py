@@ -33,3 +33,7 @@ class Keyring:
     def audit_key(self) -> bytes | None:
         """The key of the audit chain, or None while locked (rows are then chained plainly)."""
         return None if self._subkeys is None else self._subkeys.audit
+
+    def row_key(self) -> bytes | None:
+        """The key of proofs on authority rows, or None while locked (nothing can be sealed or judged)."""
+        return None if self._subkeys is None else self._subkeys.row_mac

@@ -168,21 +168,25 @@ async def test_a_yes_and_the_expiry_at_once_leave_one_answer(world: World) -> No
     assert bool(world.vault.signed) is (after.status is not Status.EXPIRED)
 
 
-async def test_a_yes_outlives_a_locked_keystore(world: World) -> None:
+async def test_a_yes_waits_for_the_keystore_because_nobody_else_can_prove_the_owner(
+    world: World,
+) -> None:
     row = await world.pay(APPROVAL)
     await world.restart(unlocked=False)
-    await approve(world, row)
-    await world.quiet()
-    assert (await world.row(row.id)).status is Status.QUEUED
+    assert await code_of(approve(world, row)) is Code.KEYSTORE_LOCKED
+    assert (await world.row(row.id)).consent_at is None
     await world.app.unlocking.unlock(PASSWORD)
+    await approve(world, row)
     await world.quiet()
     assert (await world.settled(row.id)).status is Status.CONFIRMED
 
 
 async def test_a_yes_that_could_not_be_carried_out_in_ten_minutes_lapses(world: World) -> None:
     row = await world.pay(APPROVAL)
-    await world.restart(unlocked=False)
+    world.chain.down = True
     await approve(world, row)
+    await world.quiet()
+    await world.restart(unlocked=False)
     await world.passes(601)
     assert (await world.row(row.id)).status is Status.EXPIRED
     assert await world.reserved() == 0
