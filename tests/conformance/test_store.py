@@ -203,6 +203,7 @@ async def test_rules_have_one_version_counter_that_removal_bumps_too(store: Data
 async def test_rules_apply_globally_and_to_their_wallet(store: Database) -> None:
     async def body(unit: Unit) -> None:
         await unit.wallets.add(a_wallet(id="w2"))
+        await unit.policies.open_scope("w2")
         await unit.policies.put("r1", None, "RATE_LIMIT", RATE, 1)
         await unit.policies.put("r2", "w1", "SPENDING_LIMIT", SPENDING, 1)
 

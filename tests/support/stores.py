@@ -164,6 +164,7 @@ async def put_wallet_and_session(unit: Unit) -> None:
     await unit.authority.begin()
     await unit.policies.open_scope(None)
     await unit.wallets.add(a_wallet())
+    await unit.policies.open_scope("w1")
     await unit.sessions.add(a_session())
 
 

@@ -24,6 +24,7 @@ from wallet.domain.sessions import Session
 from wallet.domain.transactions import Attempt, Transaction
 from wallet.domain.vocabulary import DETAILS
 from wallet.domain.wallets import Wallet
+from wallet.keystore.files import make_private_directory
 from wallet.operations.setup import Birth, give_birth
 from wallet.operations.transactions import SendBody
 from wallet.persistence.database import Database
@@ -276,6 +277,7 @@ class World:
 @asynccontextmanager
 async def built(folder: Path) -> AsyncIterator[World]:
     """A world born as a sandbox, unlocked, paired, with one EVM wallet and a session. Fails on crashed tasks."""
+    make_private_directory(folder)
     clock = SettableClock()
     settings = replace(load(folder, {}), networks={})
     chains = {network.name: LedgerChain(network) for network in (EVM, SOL)}

@@ -108,4 +108,5 @@ def stop_view(state: SystemState) -> StopView:
         actor=state.actor,
         activated_at=seconds(state.activated_at),
         recovery_at=seconds(state.recovery_at),
+        behind_at=seconds(state.behind_at),
     )

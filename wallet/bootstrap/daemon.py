@@ -127,7 +127,10 @@ class _Daemon:
                 Fact.DAEMON_STOPPED, actor="system", at=self._clock.now()
             )
         )
-        await app.freshness.note()
+        try:
+            await app.freshness.note()
+        except (OSError, WalletError):  # the next start compares with the one of a moment ago
+            log.exception("anchor_not_written")
 
     async def _open(self, app: App, database: Database) -> None:
         """Take over the stored state, unlock if a password was given, and carry on what a crash left.

@@ -318,9 +318,9 @@ class Safety:
             recovery_cancelled_by_chat=False,
             behind_at=now if behind else state.behind_at,
         )
-        sessions = [s for s in await unit.sessions.all() if s.revoked_at is None]
-        for session in sessions:
-            await unit.sessions.revoke(session.id, now, SUSPENDED_BY)
+        sessions = await unit.sessions.live()
+        for session_id in sessions:
+            await unit.sessions.revoke(session_id, now, SUSPENDED_BY)
         await unit.sessions.end_claims(now)
         await unit.console.end_challenges(now)
         waiting = await unit.transactions.in_status(*UNSIGNED)

@@ -114,6 +114,7 @@ class Wallets:
     ) -> None:
         about = {"name": wallet.name, "network": wallet.network, "address": wallet.address}
         await unit.wallets.add(wallet)
+        await unit.policies.open_scope(wallet.id)
         await unit.audit.append(
             fact, actor=actor, at=wallet.created_at, wallet_id=wallet.id, details=about
         )

@@ -9,7 +9,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
 from typing import Any, Generic, TypeVar
@@ -42,18 +42,19 @@ class Cover(Generic[V]):
     """What the proof of a table's rows covers: every column but ``moving`` ones.
 
     ``tally``: the counters of a row that may only rise without a key, as text; their last sealed values are
-    kept in the column of that name. ``loosest``: columns that an act without a key may tighten, at their
-    widest. ``phase``: where in its life a row is; None where it allows nothing any more.
+    kept in the column of that name. ``untightened``: the row as it may have been sealed before an act without
+    a key tightened it. ``phase``: where in its life a row is; None where it allows nothing any more.
     """
 
     table: Table[V]
     what: str  # for a person
     key: str = "id"
     moving: Collection[str] = ()
-    loosest: Mapping[str, Any] = field(default_factory=dict)
+    untightened: Callable[[Raw], Raw | None] = lambda _: None
     phase: Callable[[Raw], str | None] = lambda _: ""
     tally: Callable[[Raw], str] | None = None
     has_risen: Callable[[Raw], bool] = lambda _: True
+    may_lack: bool = False  # whether a row without any proof is nothing to alarm about
     provisional: bool = False  # whether a row made while locked gets the seal of this process
 
     @cached_property
@@ -126,9 +127,13 @@ class Seals:
         return value
 
     def proof(self, cover: Cover[Any], row: Raw) -> Proof:
-        """What is known of a raw row; a broken one is noted, to be told."""
-        found = self._judge(cover, row)
-        if found.is_broken:
+        """What is known of a raw row; a broken one is noted, to be told.
+
+        Not what this daemon itself leaves behind: the seal of a locked process that ended.
+        """
+        found, mac = self._judge(cover, row), row["mac"]
+        ours = (mac is None and cover.may_lack) or (isinstance(mac, str) and is_provisional(mac))
+        if found.is_broken and not ours:
             self.note(cover.table.name, str(row[cover.key]), cover.covered(row))
         return found
 
@@ -259,7 +264,8 @@ class Seals:
             return Proof.BROKEN
         if self._fits(cover, row, key):
             return Proof.PROVED
-        if cover.loosest and self._fits(cover, {**row, **cover.loosest}, key):
+        before = cover.untightened(row)
+        if before is not None and self._fits(cover, before, key):
             return Proof.PROVED
         return Proof.BROKEN
 

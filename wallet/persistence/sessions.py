@@ -33,6 +33,12 @@ def _session(*columns: Any) -> Session:
     return Session(*values)
 
 
+def _phase(row: Raw) -> str | None:
+    """An ended session has no proof, so nothing makes it live again."""
+    ended = row["revoked_at"] is not None and row["revoked_reason"] != EXPIRED
+    return None if ended else "live"
+
+
 def _tally(row: Raw) -> str:
     return encode_json({"spent": json.loads(row["spent"]), "transactions": row["transactions"]})
 
@@ -50,6 +56,7 @@ SESSIONS: Cover[Session] = Cover(
     Table(models.Session, _session, (*_BEFORE, *_LIMITS, *_AFTER, "spent")),
     "session",
     moving=("spent", "transactions"),
+    phase=_phase,
     tally=_tally,
     has_risen=_has_risen,
 )
@@ -62,6 +69,7 @@ CLAIMS: Cover[dict[str, Any]] = Cover(
     ),
     "claim code",
     key="code_hash",
+    may_lack=True,  # ended while locked
 )
 
 
@@ -88,6 +96,10 @@ class SqlSessions:
         if wallet_id is None:
             return self._seals.find(SESSIONS, self._db, "true ORDER BY id")
         return self._seals.find(SESSIONS, self._db, "wallet_id = ? ORDER BY id", (wallet_id,))
+
+    async def live(self) -> list[str]:
+        rows = self._db.rows("SELECT id FROM sessions WHERE revoked_at IS NULL ORDER BY id")
+        return [row[0] for row in rows]
 
     async def add(self, session: Session) -> None:
         columns = _columns(session)

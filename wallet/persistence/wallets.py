@@ -3,13 +3,20 @@
 from wallet.domain.wallets import Wallet, WalletStatus
 from wallet.persistence import models
 from wallet.persistence.rows import Connection, Table
-from wallet.persistence.seals import Cover, Seals, Without
+from wallet.persistence.seals import Cover, Raw, Seals, Without
 
-# A suspension needs no key. It leaves the proof of the active row, so that a recovery can lift it again.
+
+def _active(row: Raw) -> Raw | None:
+    """A suspension needs no key. It leaves the proof of the active row, so that a recovery can lift it."""
+    if row["status"] != WalletStatus.SUSPENDED:
+        return None
+    return {**row, "status": WalletStatus.ACTIVE.value, "suspended_by": None}
+
+
 WALLETS = Cover(
     Table.of(models.Wallet, Wallet),
     "wallet",
-    loosest={"status": WalletStatus.ACTIVE.value, "suspended_by": None},
+    untightened=_active,
 )
 
 

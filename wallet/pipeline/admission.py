@@ -6,7 +6,7 @@ Nothing here touches a network. What is not admitted changes nothing but the aud
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from wallet.domain.authority import require_proof
+from wallet.domain.authority import require_proof, unproved
 from wallet.domain.chains import Network
 from wallet.domain.decisions import Decision
 from wallet.domain.facts import Fact
@@ -268,7 +268,9 @@ async def _require_open(unit: Unit, ask: Ask) -> None:
 async def _require_session(
     unit: Unit, ask: Ask, network: Network, held: list[Reservation], now: int
 ) -> None:
-    session = await unit.sessions.get(ask.session.id) or ask.session
+    session = await unit.sessions.get(ask.session.id)
+    if session is None:
+        raise unproved("session")
     session.require_usable(now)
     require_proof(session.proof, "session")
     require_room(session, ask.intent, network.native.key, network.fee_ceiling, held)

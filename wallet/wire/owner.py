@@ -64,13 +64,14 @@ class WaitingList(View):
 
 
 class StopView(View):
-    """Times in epoch seconds."""
+    """Times in epoch seconds. ``behindAt``: windows that had not passed since then count as full."""
 
     state: StopState
     reason: str | None
     actor: str | None
     activated_at: int | None
     recovery_at: int | None
+    behind_at: int | None
 
 
 class HaltView(View):
