@@ -25,7 +25,7 @@ from wallet.operations.safety import Safety, Waits
 from wallet.operations.sessions import Defaults, Sessions
 from wallet.operations.transactions import Transactions
 from wallet.operations.unlocking import Unlocking
-from wallet.operations.upkeep import Upkeep
+from wallet.operations.upkeep import Upkeep, Watches
 from wallet.operations.wallets import Wallets
 from wallet.persistence.anchor import AnchorFile
 from wallet.persistence.database import Database
@@ -301,12 +301,11 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         clock,
         gate=ground.gate,
         safety=safety,
-        guard=guard,
+        watches=Watches(guard, freshness),
         executor=executor,
         outcomes=outcomes,
         denials=denials,
         checkpoints=ground.checkpoints,
-        freshness=freshness,
     )
     operations = Operations(
         transactions=transactions,

@@ -49,6 +49,7 @@ async def offline(settings: Settings, *, with_chains: bool = False) -> AsyncIter
             clock=clock,
             parse_rule=parse_rule,
             audit_key=keyring.audit_key,
+            row_key=keyring.row_key,
             busy_timeout_ms=settings.database.busy_timeout_ms,
         )
         stack.push_async_callback(database.close)
@@ -57,9 +58,23 @@ async def offline(settings: Settings, *, with_chains: bool = False) -> AsyncIter
             stack.push_async_callback(chain.close)
         minima = Minima(settings.policy.min_delay_seconds, settings.policy.min_approval_seconds)
         policies = Policies(
-            database, clock, ids, chains=chains, minima=minima, changed=lambda: None
+            database,
+            clock,
+            ids,
+            keyring=keyring,
+            chains=chains,
+            minima=minima,
+            changed=lambda: None,
         )
-        wallets = Wallets(database, clock, ids, vault=vault, chains=chains, policies=policies)
+        wallets = Wallets(
+            database,
+            clock,
+            ids,
+            vault=vault,
+            chains=chains,
+            policies=policies,
+            keyring=keyring,
+        )
         custody = Custody(
             database,
             clock,

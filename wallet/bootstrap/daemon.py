@@ -122,6 +122,9 @@ class _Daemon:
         log.info("ready", agent_url=agent_url, locked=app.unlocking.is_locked)
         tasks.create_task(self._run_bot(app, header.bot_api_url))
         await self._stopping.wait()
+        await self._note_end(app, database)
+
+    async def _note_end(self, app: App, database: Database) -> None:
         await database.run(
             lambda unit: unit.audit.append(
                 Fact.DAEMON_STOPPED, actor="system", at=self._clock.now()

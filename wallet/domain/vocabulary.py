@@ -69,5 +69,7 @@ DETAILS: Mapping[Fact, tuple[str, ...]] = MappingProxyType(
         Fact.KILL_SWITCH_RECOVERED: _STOP,
         Fact.STATE_UNTRUSTED: (),
         Fact.AUDIT_UNTRUSTED: ("firstBad", "reason"),
+        Fact.AUTHORITY_UNPROVED: ("table", "row"),
+        Fact.DATABASE_BEHIND: ("why",),
     }
 )

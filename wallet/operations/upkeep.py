@@ -1,5 +1,7 @@
 """Upkeep: what the clock makes necessary. Each claims rows and hands their ids on; rows are the only truth."""
 
+from dataclasses import dataclass
+
 from wallet.domain.facts import Fact
 from wallet.domain.sessions import EXPIRED
 from wallet.domain.transactions import Event, Status, Transaction
@@ -16,6 +18,14 @@ from wallet.ports.world import RELEASED, Checkpoints, Clock
 from wallet.safety.gate import Gate
 
 
+@dataclass(frozen=True, slots=True)
+class Watches:
+    """What looks whether the stored past can be believed."""
+
+    guard: AuditGuard
+    freshness: Freshness
+
+
 class Upkeep:
     """Idempotent sweeps; a late, doubled or crashed one changes nothing about the result."""
 
@@ -26,23 +36,22 @@ class Upkeep:
         *,
         gate: Gate,
         safety: Safety,
-        guard: AuditGuard,
+        watches: Watches,
         executor: Executor,
         outcomes: Outcomes,
         denials: Denials,
         checkpoints: Checkpoints,
-        freshness: Freshness,
     ) -> None:
         self._store = store
         self._clock = clock
         self._gate = gate
         self._safety = safety
-        self._guard = guard
+        self._guard = watches.guard
         self._executor = executor
         self._outcomes = outcomes
         self._denials = denials
         self._checkpoints = checkpoints
-        self._freshness = freshness
+        self._freshness = watches.freshness
 
     async def release_due(self) -> int:
         """Hand every DELAY row whose time has come to the executor."""

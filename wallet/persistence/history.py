@@ -76,19 +76,20 @@ class SqlHistory:
         return list(self._values(RESERVATIONS))
 
     def sessions(self) -> list[Session]:
-        return list(self._values(SESSIONS))
+        return list(self._values(SESSIONS.table))
 
     def wallets(self) -> list[Wallet]:
-        return list(self._values(WALLETS))
+        return list(self._values(WALLETS.table))
 
     def head(self) -> Head:
         rows = self._db.rows("SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1")
         return (int(rows[0][0]), str(rows[0][1])) if rows else START
 
     def _rows(self) -> Iterator[_Tagged]:
-        at = TRANSACTIONS.columns.index("id")
-        for columns in self._stream(f"{TRANSACTIONS.select} ORDER BY id"):
-            yield _tagged(columns[at], _ROW, columns, TRANSACTIONS.value)
+        table = TRANSACTIONS.table
+        at = table.columns.index("id")
+        for columns in self._stream(f"{table.select} ORDER BY id"):
+            yield _tagged(columns[at], _ROW, columns, table.value)
 
     def _attempts(self) -> Iterator[_Tagged]:
         at = ATTEMPTS.columns.index("transaction_id")

@@ -8,6 +8,7 @@ from typing import TypeVar
 from wallet.errors import Code, UnavailableError
 from wallet.persistence.policies import Parse, ParsedRules
 from wallet.persistence.reader import ReadConnection, connect_read_only
+from wallet.persistence.seals import Seals
 from wallet.persistence.unit import Sources, SqlUnit
 from wallet.ports.store import Unit
 from wallet.ports.world import Clock, Ids
@@ -19,7 +20,8 @@ class ReadOnlyDatabase:
     """The Reads port over one file. Raises CONFIG_ERROR for what is no database of ours."""
 
     def __init__(self, path: Path, *, ids: Ids, clock: Clock, parse_rule: Parse) -> None:
-        self._sources = Sources(clock.now, ids.new, lambda: None, ParsedRules(parse_rule))
+        rules, seals = ParsedRules(parse_rule), Seals(lambda: None)
+        self._sources = Sources(clock.now, ids.new, lambda: None, rules, seals)
         self._path = path
         self._connection = connect_read_only(path)
 

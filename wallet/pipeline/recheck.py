@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 from wallet.domain.authority import Proof
 from wallet.domain.chains import Network
-from wallet.domain.facts import Fact
 from wallet.domain.decisions import Decision
+from wallet.domain.facts import Fact
 from wallet.domain.intents import Transfer, approval_digest, request_hash
 from wallet.domain.money import Asset
 from wallet.domain.safety import StopState
