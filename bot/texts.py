@@ -138,6 +138,10 @@ ANSWERS: Final[Mapping[AnswerKind, str]] = MappingProxyType(
             "Everything is stopped. Sessions ended: {sessions}. Waiting payments cancelled: "
             "{transactions}. Already signed: {exposure}."
         ),
+        AnswerKind.STOPPED_UNSTORED: (
+            "Everything is stopped: nothing is signed or sent. The database cannot be written yet; that is "
+            "tried again by itself."
+        ),
         AnswerKind.RECOVERY_CANCELLED: "Recovery cancelled. Everything stays stopped.",
         AnswerKind.RESET_CANCELLED: "Reset cancelled. Your authenticator app stays.",
         AnswerKind.DISMISSED: "Dismissed.",
@@ -151,6 +155,7 @@ RESULTS: Final[Mapping[AnswerKind, str]] = MappingProxyType(
     {
         AnswerKind.REVOKED: "✅ Session ended",
         AnswerKind.STOPPED: "🛑 Everything is stopped",
+        AnswerKind.STOPPED_UNSTORED: "🛑 Everything is stopped",
         AnswerKind.RECOVERY_CANCELLED: "🛑 Recovery cancelled",
         AnswerKind.RESET_CANCELLED: "Reset cancelled",
     }

@@ -16,6 +16,7 @@ class Job:
 def jobs(upkeep: Upkeep) -> list[Job]:
     """Everything the clock makes necessary. Outbox and settlement have loops of their own."""
     return [
+        Job("finish_halt", 0.25, upkeep.finish_halt),
         Job("release_due", 0.25, upkeep.release_due),
         Job("expire_overdue", 0.5, upkeep.expire_overdue),
         Job("carry_on", 1.0, upkeep.carry_on),

@@ -29,7 +29,7 @@ from wallet.operations.factor_reset import FactorReset
 from wallet.operations.inbox import Inbox
 from wallet.operations.owner import OwnerDesk
 from wallet.operations.queries import Queries, Sources
-from wallet.operations.safety import Safety, Waits
+from wallet.operations.safety import Safety, Told, Waits
 from wallet.operations.sessions import Sessions
 from wallet.operations.transactions import Transactions
 from wallet.persistence.database import Database
@@ -38,6 +38,7 @@ from wallet.ports.chain import Balance
 from wallet.ports.owner_channel import OwnerChannel
 from wallet.ports.vault import KeyVault
 from wallet.safety.gate import Gate
+from wallet.safety.halt_file import HaltFile
 from wallet.safety.keyring import Keyring
 
 NETWORK = Network(
@@ -275,8 +276,8 @@ async def _furnish(
     )
     safety = Safety(
         database, clock, gate=gate, keyring=keyring, vault=cast(KeyVault, vault),
-        halt_file=folder / "HALT", waits=Waits(5, 5),
-        check_code=approvals.check_code, resumed=lambda: None,
+        halt_file=HaltFile(folder / "HALT"), waits=Waits(5, 5),
+        check_code=approvals.check_code, told=Told(lambda: None, lambda: None),
     )  # fmt: skip
     outbox = Outbox(
         database, clock, ids, channel,

@@ -13,8 +13,8 @@ from wallet.domain.tiers import Tier
 from wallet.domain.transactions import Status, Transaction
 from wallet.domain.wallets import Wallet
 from wallet.errors import AuthError, Code, LimitedError, NotFoundError
+from wallet.operations.cascade import StopReport
 from wallet.operations.queries import StatusView, WalletLine
-from wallet.operations.safety import StopReport
 from wallet.operations.transactions import SendBody
 from wallet.pipeline.admission import Admitted
 from wallet.ports.chain import Balance

@@ -137,6 +137,7 @@ class World:
 
     async def tick(self) -> None:
         """Run every periodic sweep once."""
+        await self.app.upkeep.finish_halt()
         await self.app.upkeep.release_due()
         await self.app.upkeep.expire_overdue()
         await self.app.upkeep.carry_on()

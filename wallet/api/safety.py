@@ -58,6 +58,7 @@ async def halt(call: Call) -> Answer:
     return Answer(
         HaltView(
             state=StopState.ACTIVATED,
+            stored=report.stored,
             sessions_revoked=report.sessions_revoked,
             transactions_cancelled=report.transactions_cancelled,
             wallets_suspended=report.wallets_suspended,

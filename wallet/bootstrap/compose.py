@@ -18,7 +18,7 @@ from wallet.operations.password import MasterPassword
 from wallet.operations.policies import Minima, Policies
 from wallet.operations.queries import Queries, Sources
 from wallet.operations.room import Room
-from wallet.operations.safety import Safety, Waits
+from wallet.operations.safety import Safety, Told, Waits
 from wallet.operations.sessions import Defaults, Sessions
 from wallet.operations.transactions import Transactions
 from wallet.operations.unlocking import Unlocking
@@ -38,6 +38,7 @@ from wallet.pipeline.signing import Signing
 from wallet.ports.chain import Chain
 from wallet.ports.world import Checkpoints, Clock, Ids
 from wallet.safety.gate import Gate
+from wallet.safety.halt_file import HaltFile
 from wallet.safety.keyring import Keyring
 from wallet.settings import Settings
 from wallet.signer.client import KeyVault
@@ -179,6 +180,15 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         execute_within_ms=settings.execution.approval_seconds * 1000,
     )
 
+    password = MasterPassword(
+        store,
+        clock,
+        ids,
+        vault=ground.vault,
+        attempts=settings.safety.password_attempts,
+        lockout_seconds=settings.safety.lockout_seconds,
+    )
+
     def resumed() -> None:
         ground.spawn(executor.carry_on())
         executor.retry_all()
@@ -189,12 +199,12 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         gate=ground.gate,
         keyring=ground.keyring,
         vault=ground.vault,
-        halt_file=settings.data_dir / "HALT",
+        halt_file=HaltFile(settings.data_dir / "HALT"),
         waits=Waits(
             settings.safety.recovery_wait_seconds, settings.safety.recovery_wait_tap_seconds
         ),
         check_code=approvals.check_code,
-        resumed=resumed,
+        told=Told(stopped=password.forget_tickets, resumed=resumed),
     )
     unlocking = Unlocking(
         store,
@@ -237,6 +247,7 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
             locked=lambda: unlocking.is_locked,
             bot=ground.bot,
             jobs=ground.jobs,
+            as_it_counts=safety.as_it_counts,
             started_at=ground.started_at,
             version=__version__,
         ),
@@ -252,14 +263,6 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
     outbox = Outbox(store, clock, ids, None, networks=networks, factor_of=factor_of)
     console = Console(
         store, clock, ids, transactions, approvals, sessions, safety, reset, outbox.wake
-    )
-    password = MasterPassword(
-        store,
-        clock,
-        ids,
-        vault=ground.vault,
-        attempts=settings.safety.password_attempts,
-        lockout_seconds=settings.safety.lockout_seconds,
     )
     upkeep = Upkeep(
         store,

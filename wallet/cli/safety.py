@@ -23,6 +23,9 @@ def kill(
 
 def _say_stopped(found: Any) -> None:
     print("Stopped. Nothing is signed or sent until you recover.")
+    if not found["stored"]:
+        print("The database cannot be written yet; that is tried again by itself: waiaas status")
+        return
     print(
         f"Sessions ended: {found['sessionsRevoked']}. "
         f"Waiting payments cancelled: {found['transactionsCancelled']}. "

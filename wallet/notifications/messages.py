@@ -67,6 +67,14 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
                 "Agents need new sessions: waiaas session create",
             ),
         ),
+        "SIGNER_NOT_KILLED": Template(
+            Severity.STOP,
+            "Stopped, but the signer process did not end",
+            (
+                "It signs nothing without a permit, and none is given. Its keys stay in memory until it ends.",
+                "On the host: waiaas stop",
+            ),
+        ),
         "FACTOR_RESET_STARTED": Template(
             Severity.ALARM,
             "A new authenticator app can soon be enrolled",

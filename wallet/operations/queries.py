@@ -74,6 +74,9 @@ class Sources:
     jobs: Callable[[], Mapping[str, Any]]
     started_at: int
     version: str
+    as_it_counts: Callable[[SystemState], SystemState] = lambda stored: (
+        stored
+    )  # with a stop not stored yet
 
 
 class Queries:
@@ -104,7 +107,7 @@ class Queries:
         state, owner, wallets, waiting, open_, sessions, head = await self._store.read(body)
         lines = await asyncio.gather(*(self._line(wallet) for wallet in wallets))
         return StatusView(
-            state=state,
+            state=self._sources.as_it_counts(state),
             locked=self._sources.locked(),
             owner=owner,
             wallets=tuple(lines),

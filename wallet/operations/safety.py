@@ -1,9 +1,9 @@
 """The kill switch: stop at once through any door, recover slowly through one."""
 
-import os
+import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import structlog
 
@@ -18,30 +18,23 @@ from wallet.domain.safety import (
     next_stop_state,
     state_mac,
 )
-from wallet.domain.transactions import UNSENT, Status, Transaction
-from wallet.domain.wallets import WalletStatus
 from wallet.errors import Code, ConflictError, RefusedError, UnavailableError
-from wallet.operations.transactions import UNSIGNED, cancel_rows
-from wallet.pipeline.moves import Cause
+from wallet.operations.cascade import StopReport, end_everything, take_up_again
+from wallet.operations.same_wallets import require_same_wallets
 from wallet.ports.store import Store, Unit
 from wallet.ports.vault import KeyVault
 from wallet.ports.world import Clock
 from wallet.safety.gate import Gate
+from wallet.safety.halt_file import HaltFile
 from wallet.safety.keyring import Keyring
 
 log = structlog.get_logger(__name__)
 
-SUSPENDED_BY = "KILL_SWITCH"
-
-
-@dataclass(frozen=True, slots=True)
-class StopReport:
-    """What a stop did. ``exposure``: signed payments that may still land."""
-
-    sessions_revoked: int
-    transactions_cancelled: int
-    wallets_suspended: int
-    exposure: tuple[Transaction, ...]
+KEYS_WITHIN_SECONDS = (
+    0.25  # a stop that waits for the database wipes the keys before it is through
+)
+RETRY_SECONDS = 1.0
+FOUND = "a HALT file was found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +45,29 @@ class Waits:
     tap_seconds: int
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Who is told at once, before anything is stored (``stopped``), or once everything works (``resumed``)."""
+
+    stopped: Callable[[], None]
+    resumed: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Owed:
+    """A stop that is in force and not stored yet."""
+
+    reason: str
+    actor: str
+    at: int
+
+
 class Safety:
-    """Order of a stop: flag in memory, HALT file, one transaction, signer killed, alerts."""
+    """Order of a stop: flag in memory, HALT file, one transaction, signer killed, alerts.
+
+    A stop is in force from its first step on. Storing it is tried again until it works, so that a locked or
+    full database delays the record of a stop and never the stop.
+    """
 
     def __init__(
         self,
@@ -63,10 +77,10 @@ class Safety:
         gate: Gate,
         keyring: Keyring,
         vault: KeyVault,
-        halt_file: Path,
+        halt_file: HaltFile,
         waits: Waits,
         check_code: Callable[[str], Awaitable[int]],
-        resumed: Callable[[], None],
+        told: Told,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -76,65 +90,127 @@ class Safety:
         self._halt_file = halt_file
         self._waits = waits
         self._check_code = check_code
-        self._resumed = resumed
+        self._told = told
         self._halting = 0  # stops under way
         self._completing = False  # NORMAL is being committed while the HALT file is still there
+        self._owed: _Owed | None = None
+        self._retry_at = float("-inf")
 
     @property
     def is_normal(self) -> bool:
         return self._gate.is_normal
 
     async def state(self) -> SystemState:
-        return await self._store.read(lambda unit: unit.authority.state())
+        """As it counts: a stop in force reads ACTIVATED, stored or not."""
+        return self.as_it_counts(await self._stored())
+
+    def as_it_counts(self, stored: SystemState) -> SystemState:
+        """The stored state, or the stop that could not be stored yet."""
+        owed = self._owed
+        if owed is None or stored.state is not StopState.NORMAL:
+            return stored
+        return replace(
+            stored,
+            state=StopState.ACTIVATED,
+            reason=owed.reason,
+            actor=owed.actor,
+            activated_at=owed.at,
+        )
 
     async def load(self) -> SystemState:
         """At start: take over the stored state. A HALT file always wins."""
-        state = await self.state()
-        if state.state is StopState.NORMAL and self._halt_file.exists():
-            await self.halt("a HALT file was found", "file")
+        stored = await self._stored()
+        if stored.state is StopState.NORMAL and self._halt_file.is_there():
+            await self.halt(self._found(), "file")
             return await self.state()
-        self._gate.set(state.state)
-        return state
+        self._gate.set(stored.state)
+        return stored
 
     async def halt(self, reason: str, actor: str) -> StopReport:
-        """Stop everything. KILL_SWITCH_ACTIVE when it is stopped already; the first reason stays."""
-        was = self._gate.state
-        if was is StopState.NORMAL:
+        """Stop everything. KILL_SWITCH_ACTIVE when it is stopped already; the first reason stays.
+
+        A report that is not ``stored`` says that the stop is in force while the database cannot be written.
+        """
+        now, was_normal = self._clock.now(), self._gate.is_normal
+        if was_normal:
             self._gate.set(StopState.ACTIVATED)
+        self._told.stopped()
+        self._halt_file.write(now, reason)
+        owed = self._owed = self._owed or _Owed(reason[:500], actor, now)
         try:
-            self._write_halt_file(reason)
-        except OSError:  # a full disk must not keep the rest of the stop from happening
-            log.exception("halt_file_not_written")
-        self._halting += 1
-        try:
-            report = await self._store.run(lambda unit: self._cascade(unit, reason, actor))
-        except BaseException:
-            if was is StopState.NORMAL:
+            report = await self._store_stop(owed, wipes=was_normal or self._completing)
+        except ConflictError:
+            self._owed = None
+            if was_normal:
                 self._lock()
             raise
-        finally:
-            self._halting -= 1
-        self._gate.set(StopState.ACTIVATED)  # also where a recovery had just completed
-        self._lock()
-        log.warning("kill_switch_activated", actor=actor)
+        if report.stored:
+            self._owed = None
+            self._gate.set(StopState.ACTIVATED)  # also where a recovery had just completed
+        if not self._lock():
+            await self._tell_of_living_signer(now)
+        log.warning("kill_switch_activated", actor=actor, stored=report.stored)
         return report
 
+    async def _store_stop(self, owed: _Owed, *, wipes: bool) -> StopReport:
+        """The stop's transaction; a report that is not stored where the database refuses it.
+
+        ``wipes``: the keys go after a moment even if it is still waiting. Otherwise they may be those of a
+        recovery that waits, which a refused stop leaves alone.
+        """
+        keys = asyncio.get_running_loop().call_later(KEYS_WITHIN_SECONDS, self._kill_signer)
+        if not wipes:
+            keys.cancel()
+        self._halting += 1
+        try:
+            return await self._store.run(lambda unit: self._cascade(unit, owed))
+        except ConflictError:
+            raise
+        except Exception:
+            log.exception("stop_not_stored", actor=owed.actor)
+            self._retry_at = self._clock.monotonic() + RETRY_SECONDS
+            return StopReport(0, 0, 0, (), stored=False)
+        except BaseException:
+            self._lock()
+            raise
+        finally:
+            keys.cancel()
+            self._halting -= 1
+
     async def finish_halt(self) -> None:
-        """On a tick: carry out what a HALT file or a stop without a database still asks for."""
-        asked = self._halt_file.exists() and (await self.state()).state is StopState.NORMAL
-        if asked and not self._completing:
-            await self.halt("a HALT file was found", "file")
+        """On a short tick: a HALT file that appeared, or a stop whose transaction has to be tried again.
+
+        Raises STORAGE_BUSY while the database cannot be written, so that /health tells.
+        """
+        if self._completing or self._halting:
+            return
+        if self._owed is None:
+            if not self._halt_file.is_there():
+                return
+            if self._gate.is_normal:
+                self._gate.set(StopState.ACTIVATED)  # before anything that may wait
+            elif (await self._stored()).state is not StopState.NORMAL:
+                return
+            self._owed = _Owed(self._found(), "file", self._clock.now())
+        if self._clock.monotonic() < self._retry_at:
+            return
+        with suppress(ConflictError):
+            report = await self.halt(self._owed.reason, self._owed.actor)
+            if not report.stored:
+                raise not_stored()
 
     async def begin_recovery(
         self, password: str, actor: str, code: str | None = None
     ) -> SystemState:
         """Start the wait, or take it up again after a restart. The password must really open the keystore.
 
-        With a code of the authenticator app the wait is the short one. A wrong password or code leaves
-        everything as it was.
+        With a code of the authenticator app the wait is the short one. A wrong password or code, or a wallet
+        whose key is not the stored one, leaves everything as it was.
         """
         now = self._clock.now()
-        before = await self.state()
+        if self._owed is not None:
+            raise not_stored()
+        before = await self._stored()
         if before.state is StopState.RECOVERING and not self._keyring.is_open:
             await self._unlock(password)
             self._require_ours(before)
@@ -202,7 +278,7 @@ class Safety:
     async def tick(self) -> bool:
         """Complete a recovery whose wait is over; True when it did. Needs the keys since its command."""
         now = self._clock.now()
-        state = await self.state()
+        state = await self._stored()
         over = state.recovery_at is not None and now >= state.recovery_at
         if state.state is not StopState.RECOVERING or not over or not self._keyring.is_open:
             return False
@@ -210,19 +286,22 @@ class Safety:
         self._completing = True
         try:
             await self._store.run(self._complete)
-            if self._halting:
+            if self._halting or self._owed is not None:
                 return False  # a stop came meanwhile: it finds NORMAL and ends it
-            self._halt_file.unlink(missing_ok=True)
-            self._gate.set(StopState.NORMAL)
+            if self._halt_file.remove():
+                self._gate.set(StopState.NORMAL)
         finally:
             self._completing = False
-        self._resumed()
+        if not self._gate.is_normal:
+            await self.halt("the HALT file could not be removed", "system")
+            return False
+        self._told.resumed()
         return True
 
     async def require_trusted_normal(self, row_mac: bytes) -> None:
         """At an unlock: a NORMAL whose MAC is not ours reads as ACTIVATED. Raises SYSTEM_LOCKED, keys killed."""
-        state = await self.state()
-        if is_trusted_normal(row_mac, state):
+        state = await self._stored()
+        if self._gate.is_normal and is_trusted_normal(row_mac, state):
             return
         if state.state is StopState.NORMAL:
             await self.halt("the stored state carries no valid proof", "system")
@@ -233,19 +312,12 @@ class Safety:
             hint="On the host: waiaas recover.",
         )
 
-    def _write_halt_file(self, reason: str) -> None:
-        descriptor = os.open(self._halt_file, os.O_CREAT | os.O_WRONLY, 0o600)
-        try:
-            if os.fstat(descriptor).st_size == 0:
-                os.write(descriptor, f"{self._clock.now()} {reason}\n".encode())
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        folder = os.open(self._halt_file.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    async def _stored(self) -> SystemState:
+        return await self._store.read(lambda unit: unit.authority.state())
+
+    def _found(self) -> str:
+        words = self._halt_file.words()
+        return f"{FOUND}: {words}" if words and FOUND not in words else words or FOUND
 
     def _require_ours(self, state: SystemState) -> None:
         """Raise SYSTEM_LOCKED, locked, unless the row that says how long to wait is one we wrote."""
@@ -258,66 +330,58 @@ class Safety:
             hint="On the host: waiaas recover --cancel, then start the recovery again.",
         )
 
-    def _lock(self) -> None:
-        self._vault.kill()
+    def _lock(self) -> bool:
+        """Forget every key. False where the signer could not be killed; without a permit it signs nothing."""
         self._keyring.clear()
+        return self._kill_signer()
+
+    def _kill_signer(self) -> bool:
+        try:
+            self._vault.kill()
+        except Exception:
+            log.exception("signer_not_killed")
+            return False
+        return True
+
+    async def _tell_of_living_signer(self, now: int) -> None:
+        async def body(unit: Unit) -> None:
+            await unit.audit.append(Fact.SIGNER_NOT_KILLED, actor="system", at=now)
+            await unit.console.alert(f"SIGNER_NOT_KILLED:{now}", "SIGNER_NOT_KILLED", {}, now)
+
+        with suppress(UnavailableError):
+            await self._store.run(body)
 
     async def _unlock(self, password: str) -> None:
         if not self._vault.alive:
             await self._vault.restart()
-        self._keyring.fill(await self._vault.unlock(password))
+        subkeys = await self._vault.unlock(password)
+        await require_same_wallets(self._store, self._vault)
+        self._keyring.fill(subkeys)
 
-    async def _cascade(self, unit: Unit, reason: str, actor: str) -> StopReport:
-        now = self._clock.now()
+    async def _cascade(self, unit: Unit, owed: _Owed) -> StopReport:
         state = await unit.authority.state()
         after = replace(
             state,
             state=next_stop_state(state.state, StopEvent.ACTIVATE),
-            reason=reason[:500],
-            actor=actor,
-            activated_at=now,
+            reason=owed.reason,
+            actor=owed.actor,
+            activated_at=owed.at,
             recovery_at=None,
             recovery_factor=None,
             recovery_cancelled_by_chat=False,
         )
-        sessions = [s for s in await unit.sessions.all() if s.revoked_at is None]
-        for session in sessions:
-            await unit.sessions.revoke(session.id, now, SUSPENDED_BY)
-        await unit.sessions.end_claims(now)
-        await unit.console.end_challenges(now)
-        waiting = await unit.transactions.in_status(*UNSIGNED)
-        cause = Cause(actor, now, Code.KILL_SWITCH_ACTIVE, "The kill switch was pulled.")
-        await cancel_rows(unit, waiting, cause)
-        wallets = [w for w in await unit.wallets.all() if w.status is WalletStatus.ACTIVE]
-        for wallet in wallets:
-            await unit.wallets.set_status(wallet.id, WalletStatus.SUSPENDED, SUSPENDED_BY)
-        exposure = tuple(await unit.transactions.in_status(Status.SUBMITTED))
-        report = StopReport(len(sessions), len(waiting), len(wallets), exposure)
+        report = await end_everything(unit, self._clock.now(), owed.actor)
         await self._store_state(
-            unit, state, after, Fact.KILL_SWITCH_ACTIVATED, actor, _counts(report)
+            unit, state, after, Fact.KILL_SWITCH_ACTIVATED, owed.actor, report.counts
         )
         return report
 
     async def _complete(self, unit: Unit) -> None:
         state = await unit.authority.state()
         following = next_stop_state(state.state, StopEvent.COMPLETE_RECOVERY)
-        for wallet in await unit.wallets.all():
-            if wallet.suspended_by == SUSPENDED_BY:
-                await unit.wallets.set_status(wallet.id, WalletStatus.ACTIVE, None)
-        await self._end_unsent(unit)
+        await take_up_again(unit, self._clock.now())
         normal = SystemState(following, state.version)
         await self._store_state(unit, state, normal, Fact.KILL_SWITCH_RECOVERED, "system")
-
-    async def _end_unsent(self, unit: Unit) -> None:
-        """Payments signed but not known to be sent are never sent after a stop; their nonces are refilled."""
-        now = self._clock.now()
-        for row in await unit.transactions.in_status(Status.SUBMITTED):
-            attempts = await unit.attempts.of(row.id)
-            if any(attempt.accepted_at is not None for attempt in attempts):
-                continue
-            for attempt in attempts:
-                await unit.attempts.rejected(attempt.hash, UNSENT)
-            await unit.transactions.note(row.id, execute_by=now)
 
     async def _store_state(
         self,
@@ -344,10 +408,11 @@ class Safety:
         return after
 
 
-def _counts(report: StopReport) -> dict[str, str]:
-    return {
-        "sessionsRevoked": str(report.sessions_revoked),
-        "transactionsCancelled": str(report.transactions_cancelled),
-        "walletsSuspended": str(report.wallets_suspended),
-        "exposure": ", ".join(row.id for row in report.exposure),
-    }
+def not_stored() -> UnavailableError:
+    """A stop is in force, and the database does not take it yet."""
+    return UnavailableError(
+        Code.STORAGE_BUSY,
+        "Everything is stopped, and the stop could not be stored yet; that is tried again by itself.",
+        hint="See what keeps the database busy or the disk full.",
+        retryable=True,
+    )

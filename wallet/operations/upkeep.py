@@ -62,9 +62,12 @@ class Upkeep:
         return len(overdue)
 
     async def carry_on(self) -> None:
-        """Submit what is cleared and watch what is signed; finish a stop that a file or a crash left half done."""
-        await self._safety.finish_halt()
+        """Submit what is cleared and watch what is signed."""
         await self._executor.carry_on()
+
+    async def finish_halt(self) -> None:
+        """Notice a HALT file, and store a stop that could not be stored at once."""
+        await self._safety.finish_halt()
 
     async def recover(self) -> bool:
         """Complete a recovery whose wait is over."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from wallet.domain.chains import Network
 from wallet.domain.facts import Fact
+from wallet.domain.safety import StopState
 from wallet.domain.wallets import Wallet
 from wallet.errors import Code, NotFoundError, UnavailableError, bad_field
 from wallet.operations.policies import Policies, Preset, preset_rules
@@ -44,6 +45,7 @@ class Wallets:
             raise bad_field("preset", f"must be one of {', '.join(Preset)}")
         await self._require_unused(name)
         wallet_id, now = self._ids.new(), self._clock.now()
+        await self._store.read(_require_normal)
         key = await self._vault.create_wallet(wallet_id, chosen.chain.value, chosen.name)
         wallet = Wallet(
             id=wallet_id,
@@ -93,6 +95,7 @@ class Wallets:
             raise bad_field("name", "is already the name of a wallet")
 
     async def _add(self, unit: Unit, wallet: Wallet, preset: Preset, actor: str) -> None:
+        await _require_normal(unit)
         await unit.wallets.add(wallet)
         await unit.audit.append(
             Fact.WALLET_CREATED,
@@ -111,3 +114,8 @@ class Wallets:
                 actor=actor,
                 now=wallet.created_at,
             )
+
+
+async def _require_normal(unit: Unit) -> None:
+    if (await unit.authority.state()).state is not StopState.NORMAL:
+        raise UnavailableError(Code.SYSTEM_LOCKED, "Stopped: wallets are made after a recovery.")

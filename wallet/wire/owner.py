@@ -70,9 +70,14 @@ class StopView(View):
 
 
 class HaltView(View):
-    """``exposure`` lists what was signed before the stop and may still land."""
+    """``exposure`` lists what was signed before the stop and may still land.
+
+    Not ``stored``: the database could not be written yet. The stop is in force; storing it is tried again, and
+    the counts are not known before.
+    """
 
     state: StopState
+    stored: bool
     sessions_revoked: int
     transactions_cancelled: int
     wallets_suspended: int
