@@ -105,6 +105,17 @@ RULES: Final[Mapping[str, str]] = MappingProxyType(
         "RATE_LIMIT": "Number of payments",
     }
 )
+HELD_BY: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "OWNER": "by you",
+        "KILL_SWITCH": "by the kill switch",
+        "CONSECUTIVE_FAILURES": "payments kept failing",
+        "TIME_RESTRICTION": "asked outside the hours",
+        "DAILY_LIMIT_THRESHOLD": "the day's limit is used",
+        "HOURLY_RATE": "asked too often",
+        "ANOMALY_PATTERN": "one address too often",
+    }
+)
 FACTORS: Final[Mapping[Factor, str]] = MappingProxyType(
     {
         Factor.TAP: "Approve takes two taps.",

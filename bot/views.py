@@ -20,7 +20,7 @@ from wallet.domain.tiers import Tier
 from wallet.domain.transactions import Status, Transaction
 from wallet.domain.wallets import WalletStatus
 from wallet.notifications.messages import say
-from wallet.operations.queries import LimitLine, StatusView, WalletLine
+from wallet.operations.queries import HeldLine, LimitLine, StatusView, WalletLine
 from wallet.ports.owner_channel import CardView
 
 QUOTE_CHARACTERS: Final = 100
@@ -153,6 +153,7 @@ def status(view: StatusView, bot: Mapping[str, Any], coins: Mapping[str, tuple[s
     lines: list[Any] = [Bold(_state_line(view))]
     for line in view.wallets:
         lines += ["", *_wallet(line, coins)]
+    lines += [_held(one) for one in view.held[:LISTED]]
     errors = bot.get("consecutive_errors", 0)
     trouble = f", {errors} failed polls in a row" if errors else ""
     frozen = ", approving here is frozen" if bot.get("frozen") else ""
@@ -178,6 +179,14 @@ def _wallet(line: WalletLine, coins: Mapping[str, tuple[str, int]]) -> list[Any]
         Text(Bold(amount or texts.BALANCE_UNKNOWN)),
         Code(line.wallet.address),
     ]
+
+
+def _held(line: HeldLine) -> Any:
+    """A frozen session; a suspended wallet says so in its own lines, and by whom here."""
+    what = "Frozen session" if line.kind == "session" else "Suspended wallet"
+    return Text(
+        "\n❄️ ", what, " ", Bold(clean(line.name)), f" · {texts.HELD_BY.get(line.by, line.by)}"
+    )
 
 
 def _state_line(view: StatusView) -> str:
@@ -252,8 +261,10 @@ def session_lines(
 ) -> list[Any]:
     """The name, what was and may be spent, and until when."""
     since = f"in use since {moment(row.claimed_at)}" if row.claimed_at else "not claimed yet"
+    frozen = [f"❄️ Frozen · {texts.HELD_BY.get(row.frozen_by or '', row.frozen_by)}"]
     return [
         Bold(clean(row.name)),
+        *(frozen if row.frozen_at is not None else []),
         *(_spent(row, key, coins) for key in row.limits.amounts),
         f"{row.transactions} of {row.limits.max_transactions} payments asked for",
         since[0].upper() + since[1:],

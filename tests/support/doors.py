@@ -10,6 +10,8 @@ from tests.support.operations import (
     NOW,
     TOKEN,
     FakeApprovals,
+    FakeAutoStop,
+    FakeHolds,
     FakeOwner,
     FakePassword,
     FakePolicies,
@@ -75,6 +77,7 @@ class FakeDaemon:
         self.gate.set(StopState.NORMAL)
         self.transactions = FakeTransactions()
         self.approvals = FakeApprovals(self.transactions)
+        self.autostop, self.holds = FakeAutoStop(), FakeHolds()
         self.sessions, self.wallets, self.policies = FakeSessions(), FakeWallets(), FakePolicies()
         self.owner, self.reset = FakeOwner(), FakeReset()
         self.safety, self.queries = FakeSafety(), FakeQueries()
@@ -103,6 +106,8 @@ class FakeDaemon:
             sessions=self.sessions,
             wallets=self.wallets,
             policies=self.policies,
+            autostop=self.autostop,
+            holds=self.holds,
             owner=self.owner,
             reset=self.reset,
             safety=self.safety,

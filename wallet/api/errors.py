@@ -46,6 +46,7 @@ STATUS: Mapping[Code, int] = MappingProxyType(
         Code.TX_RATE_EXCEEDED: 403,
         Code.OWNER_NOT_CONNECTED: 403,
         Code.WALLET_SUSPENDED: 403,
+        Code.SESSION_FROZEN: 403,
         Code.OWNER_REJECTED: 403,
         Code.RENEWAL_LIMIT_REACHED: 403,
         Code.RENEWAL_TOO_EARLY: 403,

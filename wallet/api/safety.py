@@ -16,6 +16,7 @@ from wallet.wire.owner import (
     DoctorView,
     Done,
     HaltView,
+    HeldView,
     Reason,
     Recover,
     StatusInfo,
@@ -39,6 +40,16 @@ async def status(call: Call) -> Answer:
             waiting=found.waiting,
             open=found.open,
             sessions=found.sessions,
+            held=[
+                HeldView(
+                    kind="session" if one.kind == "session" else "wallet",
+                    id=one.id,
+                    name=one.name,
+                    by=one.by,
+                    since=seconds(one.since),
+                )
+                for one in found.held
+            ],
             audit_head=found.audit_head,
             bot=dict(found.bot),
             jobs=dict(found.jobs),

@@ -10,8 +10,10 @@ from wallet.domain.owner import Factor
 from wallet.errors import WalletError
 from wallet.notifications.outbox import Outbox
 from wallet.operations.approvals import Approvals
+from wallet.operations.autostop import AutoStop
 from wallet.operations.console import Console
 from wallet.operations.factor_reset import FactorReset
+from wallet.operations.holds import Holds
 from wallet.operations.inbox import Inbox
 from wallet.operations.owner import OwnerDesk
 from wallet.operations.password import MasterPassword
@@ -280,6 +282,8 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         sessions=sessions,
         wallets=wallets,
         policies=policies,
+        autostop=AutoStop(store, clock),
+        holds=Holds(store, clock),
         owner=owner,
         reset=reset,
         safety=safety,

@@ -33,6 +33,8 @@ GROUPS: Final[Mapping[str, str]] = {
     "session": "sessions.app",
     "policy": "policies.app",
     "factor": "factors.app",
+    "autostop": "autostop.app",
+    "resume": "autostop.resume_app",
 }
 
 

@@ -54,6 +54,14 @@ def _say_status(found: Any) -> None:
     for one in found["wallets"]:
         balance = one["formatted"] or f"balance unknown: {one['error']}"
         print(f"  {render.plain(one['name'])}  {balance}  {one['address']}")
+    for one in found["held"]:
+        what = "frozen session" if one["kind"] == "session" else "suspended wallet"
+        how = (
+            "waiaas recover"
+            if one["by"] == "KILL_SWITCH"
+            else f"waiaas resume {one['kind']} {one['id']}"
+        )
+        print(f"  {what} {render.plain(one['name'])} by {one['by']}. To let it go: {how}")
     if found["state"]["state"] != "NORMAL":
         print("Stopped by the kill switch. To start again: waiaas recover")
 

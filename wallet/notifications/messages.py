@@ -142,6 +142,52 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
                 "Name: {name}",
             ),
         ),
+        "SESSION_FROZEN": Template(
+            Severity.ALARM,
+            "A session was frozen",
+            (
+                "{reason}.",
+                "Its waiting payments were cancelled: {cancelled}. It can look, and pay nothing.",
+                "Was this right? End it with /revoke. If not, on the host: waiaas resume session {sessionId}",
+                "Wallet: {wallet}.",
+                "Name: {name}",
+            ),
+        ),
+        "SESSION_RESUMED": Template(
+            Severity.ALARM,
+            "A session may pay again",
+            ("If this was not you, end it: /revoke", "Session id: {sessionId}.", "Name: {name}"),
+        ),
+        "WALLET_SUSPENDED": Template(
+            Severity.ALARM,
+            "A wallet was suspended",
+            (
+                "{reason}.",
+                "Its waiting payments were cancelled: {cancelled}. No session pays with it.",
+                "To let it go, on the host: waiaas resume wallet",
+                "Wallet: {wallet}",
+            ),
+        ),
+        "WALLET_RESUMED": Template(
+            Severity.ALARM,
+            "A wallet may pay again",
+            ("If this was not you, stop everything: /killswitch", "Wallet: {wallet}"),
+        ),
+        "AUTO_STOP_WARNED": Template(
+            Severity.ALARM,
+            "Something looks unusual",
+            (
+                "Auto-stop noticed: {reason}. Nothing was stopped.",
+                "Look: /pending and /sessions. To stop it: /revoke or /killswitch",
+                "Wallet: {wallet}.",
+                "Name: {name}",
+            ),
+        ),
+        "AUTO_STOP_CHANGED": Template(
+            Severity.NEWS,
+            "An auto-stop rule was changed",
+            ("{rule} of {wallet}: {rules}", "See all, on the host: waiaas autostop list"),
+        ),
         "NONCE_TAKEN": Template(
             Severity.ALARM,
             "A payment's place was taken by something unknown",

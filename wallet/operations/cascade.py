@@ -6,7 +6,8 @@ from wallet.domain.transactions import UNSENT, Status, Transaction
 from wallet.domain.wallets import WalletStatus
 from wallet.errors import Code
 from wallet.operations.factor_reset import COUNTER as FACTOR_RESET
-from wallet.operations.transactions import UNSIGNED, cancel_rows
+from wallet.operations.transactions import cancel_rows
+from wallet.pipeline.holds import UNSIGNED
 from wallet.pipeline.moves import Cause
 from wallet.ports.store import Unit
 

@@ -1,7 +1,7 @@
 """What the owner looks at: status, waiting payments, limits. Nothing here changes anything."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +16,10 @@ from wallet.domain.rules import (
     Whitelist,
 )
 from wallet.domain.safety import SystemState
+from wallet.domain.sessions import Session
 from wallet.domain.spending import Bucket, Reservation
 from wallet.domain.transactions import OPEN, Status, Transaction
-from wallet.domain.wallets import Wallet
+from wallet.domain.wallets import Wallet, WalletStatus
 from wallet.errors import WalletError
 from wallet.operations.wallets import Wallets
 from wallet.ports.chain import Balance
@@ -36,6 +37,17 @@ class WalletLine:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldLine:
+    """A frozen session or a suspended wallet. ``by``: OWNER, KILL_SWITCH or an auto-stop rule; epoch ms."""
+
+    kind: str  # session, wallet
+    id: str
+    name: str
+    by: str
+    since: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class StatusView:
     """Everything on one page. ``bot`` and ``jobs`` are what those doors say of themselves."""
 
@@ -46,6 +58,7 @@ class StatusView:
     waiting: int  # QUEUED
     open: int  # not terminal
     sessions: int  # usable now
+    held: tuple[HeldLine, ...]  # what nobody can pay with until the owner resumes it
     audit_head: str
     bot: Mapping[str, Any]
     jobs: Mapping[str, Any]
@@ -100,7 +113,7 @@ class Queries:
                 await unit.wallets.all(),
                 len(await unit.transactions.in_status(Status.QUEUED)),
                 len(await unit.transactions.in_status(*OPEN)),
-                sum(1 for s in sessions if s.revoked_at is None and now < s.expires_at),
+                [s for s in sessions if s.revoked_at is None and now < s.expires_at],
                 f"{number}:{head[:8]}",
             )
 
@@ -113,7 +126,8 @@ class Queries:
             wallets=tuple(lines),
             waiting=waiting,
             open=open_,
-            sessions=sessions,
+            sessions=sum(1 for session in sessions if session.frozen_at is None),
+            held=_held(wallets, sessions),
             audit_head=head,
             bot=self._sources.bot(),
             jobs=self._sources.jobs(),
@@ -206,6 +220,20 @@ class Queries:
 
     def _units(self, key: str) -> int:
         return next((n.decimals for n in self._wallets.networks() if n.native.key == key), 0)
+
+
+def _held(wallets: Sequence[Wallet], sessions: Sequence[Session]) -> tuple[HeldLine, ...]:
+    suspended = [
+        HeldLine("wallet", wallet.id, wallet.name, wallet.suspended_by or "", None)
+        for wallet in wallets
+        if wallet.status is WalletStatus.SUSPENDED
+    ]
+    frozen = [
+        HeldLine("session", one.id, one.name, one.frozen_by or "", one.frozen_at)
+        for one in sessions
+        if one.frozen_at is not None
+    ]
+    return (*suspended, *frozen)
 
 
 def _tiers(bounds: Any, decimals: int, delay_seconds: int) -> str:

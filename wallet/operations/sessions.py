@@ -27,7 +27,8 @@ from wallet.errors import (
     UnavailableError,
     bad_field,
 )
-from wallet.operations.transactions import UNSIGNED, cancel_rows
+from wallet.operations.transactions import cancel_rows
+from wallet.pipeline.holds import UNSIGNED
 from wallet.pipeline.moves import Cause
 from wallet.ports.store import SessionReader, Store, Unit
 from wallet.ports.world import Clock, Ids
@@ -245,6 +246,7 @@ class Sessions:
             await self._store.run(lambda unit: unit.sessions.forget_previous_token(session_id))
 
     def _require_renewable(self, session: Session, now: int) -> None:
+        session.require_not_frozen()
         if session.renewals >= session.limits.max_renewals:
             raise RefusedError(
                 Code.RENEWAL_LIMIT_REACHED, "This session was renewed as often as it may be."

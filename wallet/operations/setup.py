@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+from wallet.domain.autostop import HourlyRate
 from wallet.domain.facts import Fact
 from wallet.domain.safety import StopState, SystemState, state_mac
 from wallet.ports.store import Store, Unit
@@ -38,6 +39,8 @@ async def give_birth(store: Store, vault: NewVault, clock: Clock, birth: Birth) 
 
     async def body(unit: Unit) -> None:
         await unit.authority.save_state(first, expected_version=0)
+        if birth.kind == "sandbox":  # where agents are tried out as fast as they can
+            await unit.autostop.put_rule(None, HourlyRate(enabled=False), clock.now())
         await unit.audit.append(
             Fact.DAEMON_STARTED, actor="host", at=clock.now(), details={"kind": birth.kind}
         )

@@ -145,6 +145,3 @@ def already_processed(row: Transaction) -> ConflictError:
         f"The transaction is {row.status} and cannot be changed any more.",
         details={"status": row.status.value},
     )
-
-
-UNSIGNED = (Status.PENDING, Status.QUEUED, Status.EXECUTING)

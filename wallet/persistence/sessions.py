@@ -72,6 +72,10 @@ class SqlSessions:
         where = "id = ? AND revoked_at IS NULL"
         return SESSIONS.change(self._db, changes, where, (session_id,)) == 1
 
+    async def hold(self, session_id: str, at: int | None, by: str | None) -> None:
+        changes = {"frozen_at": at, "frozen_by": by}
+        SESSIONS.change(self._db, changes, "id = ?", (session_id,))
+
     async def count(self, session_id: str, by: int) -> None:
         sql = "UPDATE sessions SET transactions = transactions + ? WHERE id = ?"
         self._db.run(sql, (by, session_id))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from wallet.persistence.attempts import SqlAttempts
 from wallet.persistence.audit import AuditKey, SqlAudit
 from wallet.persistence.authority import SqlAuthority
+from wallet.persistence.autostop import SqlAutoStop
 from wallet.persistence.console import SqlConsole
 from wallet.persistence.ledger import SqlLedger
 from wallet.persistence.policies import ParsedRules, SqlPolicies
@@ -17,6 +18,7 @@ from wallet.ports.store import (
     Attempts,
     Audit,
     Authority,
+    AutoStop,
     Console,
     Ledger,
     Policies,
@@ -44,6 +46,7 @@ class SqlUnit:
         "attempts",
         "audit",
         "authority",
+        "autostop",
         "console",
         "ledger",
         "policies",
@@ -61,6 +64,7 @@ class SqlUnit:
         self.ledger: Ledger = SqlLedger(db)
         self.audit: Audit = SqlAudit(db, sources.audit_key, sources.now)
         self.authority: Authority = SqlAuthority(db, sources.new_id)
+        self.autostop: AutoStop = SqlAutoStop(db)
         self._console = SqlConsole(db)
         self.console: Console = self._console
 

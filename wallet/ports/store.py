@@ -7,6 +7,9 @@ the move, its audit fact, the reservation change, the card that must be redrawn.
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
+from wallet.domain.autostop import AutoStop as AutoStopRules
+from wallet.domain.autostop import Rule as StopRuleValue
+from wallet.domain.autostop import StopRule
 from wallet.domain.console import Alert, Card, Challenge, Handle, StoredUpdate
 from wallet.domain.facts import Fact
 from wallet.domain.owner import Factor, Owner
@@ -40,6 +43,10 @@ class Sessions(Protocol):
 
     async def revoke(self, session_id: str, at: int, reason: str) -> bool:
         """True when it was live before."""
+        ...
+
+    async def hold(self, session_id: str, at: int | None, by: str | None) -> None:
+        """Freeze, or with None and None let go."""
         ...
 
     async def count(self, session_id: str, by: int) -> None:
@@ -228,6 +235,47 @@ class Authority(Protocol):
     async def set_counter(self, name: str, count: int, locked_until: int) -> None: ...
 
 
+class AutoStop(Protocol):
+    """Auto-stop rules, and what they count. Every number follows from rows; nothing is kept in memory."""
+
+    async def rules(self, wallet_id: str | None) -> AutoStopRules:
+        """As they count for the wallet; with None for wallets without rules of their own."""
+        ...
+
+    async def set_rules(self) -> Sequence[tuple[str | None, StopRule]]:
+        """(wallet id or None, type) of every rule the owner set."""
+        ...
+
+    async def put_rule(self, wallet_id: str | None, rule: StopRuleValue, at: int) -> None: ...
+    async def remove_rule(self, wallet_id: str | None, kind: StopRule) -> bool:
+        """Back to what counts for all wallets, or to the default. False when the owner had set none."""
+        ...
+
+    async def failed(self, session_id: str) -> int:
+        """Count one more failed payment; returns how many in a row there are now."""
+        ...
+
+    async def succeeded(self, session_id: str) -> None:
+        """The next failure is the first again."""
+        ...
+
+    async def resumed_at(self, subject: str) -> int:
+        """From when on a session's or a wallet's deeds count, epoch ms; 0 where it was never resumed."""
+        ...
+
+    async def restart(self, subject: str, at: int) -> None:
+        """Count from ``at`` on, with no failures."""
+        ...
+
+    async def asked(self, session_id: str, since: int, *, at_most: int) -> int:
+        """Payments the session was admitted since then and nobody cancelled; counted up to ``at_most``."""
+        ...
+
+    async def asked_for(self, session_id: str, to: str, since: int, *, at_most: int) -> int:
+        """The same, to one address, without those that failed or expired."""
+        ...
+
+
 class Console(Protocol):
     """Cards, alerts, handles, challenges, stored updates."""
 
@@ -295,6 +343,7 @@ class Unit(Protocol):
     ledger: Ledger
     audit: Audit
     authority: Authority
+    autostop: AutoStop
     console: Console
 
 

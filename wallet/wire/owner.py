@@ -154,6 +154,16 @@ class ConfirmTotp(Shape):
     code: TotpCode
 
 
+class HeldView(View):
+    """A frozen session or a suspended wallet. ``by``: OWNER, KILL_SWITCH or an auto-stop rule."""
+
+    kind: Literal["session", "wallet"]
+    id: str
+    name: str
+    by: str
+    since: int | None
+
+
 class StatusInfo(View):
     state: StopView
     locked: bool
@@ -162,6 +172,7 @@ class StatusInfo(View):
     waiting: int
     open: int
     sessions: int
+    held: list[HeldView]
     audit_head: str
     bot: dict[str, Any]
     jobs: dict[str, Any]
