@@ -196,6 +196,8 @@ def _state_line(view: StatusView) -> str:
         case StopState.RECOVERING:
             until = view.state.recovery_at
             return f"🛑 Recovering until {moment(until)}" if until else "🛑 Recovering"
+        case StopState.NORMAL if view.clock_doubt and not view.locked:
+            return f"🕰 Waiting: {view.clock_doubt}"
         case StopState.NORMAL:
             return "🔒 Locked: nothing can be signed" if view.locked else "🟢 Running"
 

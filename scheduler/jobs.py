@@ -21,6 +21,7 @@ def jobs(upkeep: Upkeep) -> list[Job]:
         Job("expire_overdue", 0.5, upkeep.expire_overdue),
         Job("carry_on", 1.0, upkeep.carry_on),
         Job("recover", 0.5, upkeep.recover),
+        Job("watch_clock", 0.5, upkeep.watch_clock),
         Job("write_denial_sums", 15.0, upkeep.write_denial_sums),
         Job("clean_sessions", 60.0, upkeep.clean_sessions),
         Job("checkpoint", 300.0, upkeep.checkpoint),

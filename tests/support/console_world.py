@@ -27,6 +27,7 @@ from wallet.operations.approvals import Approvals
 from wallet.operations.console import Console
 from wallet.operations.factor_reset import FactorReset
 from wallet.operations.inbox import Inbox
+from wallet.operations.keys import Keys
 from wallet.operations.owner import OwnerDesk
 from wallet.operations.queries import Queries, Sources
 from wallet.operations.safety import Safety, Told, Waits
@@ -263,7 +264,7 @@ async def _furnish(
     checkpoints = cast(Any, SimpleNamespace(reached=lambda _: None))
     approvals = Approvals(
         database, clock, vault=cast(KeyVault, vault), executor=cast(Any, executor),
-        checkpoints=checkpoints, execute_within_ms=600_000,
+        checkpoints=checkpoints, execute_within_ms=600_000, gate=gate,
     )  # fmt: skip
     sessions = Sessions(
         database,
@@ -273,9 +274,10 @@ async def _furnish(
         keyring=keyring,
         defaults=cast(Any, None),
         spawn=_never,
+        gate=gate,
     )
     safety = Safety(
-        database, clock, gate=gate, keyring=keyring, vault=cast(KeyVault, vault),
+        database, clock, gate=gate, keys=Keys(database, cast(KeyVault, vault), keyring),
         halt_file=HaltFile(folder / "HALT"), waits=Waits(5, 5),
         check_code=approvals.check_code, told=Told(lambda: None, lambda: None),
     )  # fmt: skip
@@ -283,7 +285,7 @@ async def _furnish(
         database, clock, ids, channel,
         networks={NETWORK.name: NETWORK}, factor_of=approvals.factor_needed,
     )  # fmt: skip
-    owner_desk = OwnerDesk(database, clock, ids, cast(Any, vault))
+    owner_desk = OwnerDesk(database, clock, ids, cast(Any, vault), gate)
     sources = Sources(lambda: vault.locked, dict, dict, now, "0.1.0")
     queries = Queries(database, clock, cast(Any, Balances()), sources)
     reset = FactorReset(database, clock, cast(KeyVault, vault), 5)

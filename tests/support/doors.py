@@ -11,6 +11,7 @@ from tests.support.operations import (
     TOKEN,
     FakeApprovals,
     FakeAutoStop,
+    FakeClockWatch,
     FakeHolds,
     FakeOwner,
     FakePassword,
@@ -78,6 +79,7 @@ class FakeDaemon:
         self.transactions = FakeTransactions()
         self.approvals = FakeApprovals(self.transactions)
         self.autostop, self.holds = FakeAutoStop(), FakeHolds()
+        self.clock_watch = FakeClockWatch()
         self.sessions, self.wallets, self.policies = FakeSessions(), FakeWallets(), FakePolicies()
         self.owner, self.reset = FakeOwner(), FakeReset()
         self.safety, self.queries = FakeSafety(), FakeQueries()
@@ -108,6 +110,7 @@ class FakeDaemon:
             policies=self.policies,
             autostop=self.autostop,
             holds=self.holds,
+            clock_watch=self.clock_watch,
             owner=self.owner,
             reset=self.reset,
             safety=self.safety,

@@ -296,6 +296,11 @@ class FakeAutoStop(_Scripted):
         return self.LINE
 
 
+class FakeClockWatch(_Scripted):
+    async def trust(self, actor: str) -> None:
+        self.met("trust", actor)
+
+
 class FakeHolds(_Scripted):
     async def freeze_session(self, session_id: str, *, actor: str, reason: str) -> Session:
         self.met("freeze_session", session_id, actor, reason)
@@ -383,6 +388,7 @@ class FakeQueries(_Scripted):
             waiting=1,
             open=2,
             sessions=3,
+            clock_doubt="",
             held=(HeldLine("session", SESSION.id, "shopper", "HOURLY_RATE", NOW),),
             audit_head="5:abcdef01",
             bot={"polling": True},

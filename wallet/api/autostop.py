@@ -22,7 +22,7 @@ async def put(call: Call) -> Answer:
     """A proof that the call carries was checked before; where it loosens, the operation asks for one."""
     body = await call.body(PutStopRule)
     line = await call.operations.autostop.put(
-        body.type, body.rules, body.wallet_id, actor=ACTOR, proved=proof_given(call)
+        StopRule(body.type), body.rules, body.wallet_id, actor=ACTOR, proved=proof_given(call)
     )
     return Answer(_view(line))
 

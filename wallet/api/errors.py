@@ -76,6 +76,7 @@ STATUS: Mapping[Code, int] = MappingProxyType(
         Code.RATE_LIMIT_EXCEEDED: 429,
         Code.TOO_MANY_APPROVALS: 429,
         Code.SYSTEM_LOCKED: 503,
+        Code.CLOCK_UNTRUSTED: 503,
         Code.STARTING: 503,
         Code.SHUTTING_DOWN: 503,
         Code.STORAGE_FULL: 503,

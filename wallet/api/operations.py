@@ -140,6 +140,10 @@ class Holds(Protocol):
     async def resume_wallet(self, wallet_id: str, *, actor: str) -> Wallet: ...
 
 
+class ClockWatch(Protocol):
+    async def trust(self, actor: str) -> None: ...
+
+
 class OwnerDesk(Protocol):
     async def start_pairing(self, actor: str) -> str: ...
     async def pairing_status(self) -> Mapping[str, Any]: ...
@@ -221,6 +225,8 @@ class StatusView(Protocol):
     @property
     def held(self) -> Sequence[HeldLine]: ...
     @property
+    def clock_doubt(self) -> str: ...
+    @property
     def audit_head(self) -> str: ...
     @property
     def bot(self) -> Mapping[str, Any]: ...
@@ -265,6 +271,7 @@ class Operations:
     policies: Policies
     autostop: AutoStop
     holds: Holds
+    clock_watch: ClockWatch
     owner: OwnerDesk
     reset: FactorReset
     safety: Safety

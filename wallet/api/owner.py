@@ -145,6 +145,8 @@ def owner_rows(door: Door) -> Sequence[Row]:
             "Replace a rule", PolicyView, PutPolicy),
         Row("POST", "/v1/sessions", sessions.owner_create, password,
             "Let an agent in", CreatedSession, CreateSession, status=201),
+        Row("POST", "/v1/clock/trust", safety.trust_clock, typed,
+            "Say that the host's clock is right", wire.Done),
         Row("POST", "/v1/transactions/{id}/approve", approvals.approve, password,
             "Say yes", TransactionView, wire.Approve),
         Row("POST", "/v1/recover", safety.recover, typed,

@@ -8,13 +8,16 @@ from wallet import __version__
 from wallet.api.operations import Operations
 from wallet.domain.owner import Factor
 from wallet.errors import WalletError
+from wallet.keystore.files import BOT_TOKEN
 from wallet.notifications.outbox import Outbox
 from wallet.operations.approvals import Approvals
 from wallet.operations.autostop import AutoStop
+from wallet.operations.clock_watch import ClockWatch, World
 from wallet.operations.console import Console
 from wallet.operations.factor_reset import FactorReset
 from wallet.operations.holds import Holds
 from wallet.operations.inbox import Inbox
+from wallet.operations.keys import Keys
 from wallet.operations.owner import OwnerDesk
 from wallet.operations.password import MasterPassword
 from wallet.operations.policies import Minima, Policies
@@ -39,10 +42,11 @@ from wallet.pipeline.settlement import Settlement
 from wallet.pipeline.signing import Signing
 from wallet.ports.chain import Chain
 from wallet.ports.world import Checkpoints, Clock, Ids
+from wallet.safety.clock_guard import ClockGuard
 from wallet.safety.gate import Gate
 from wallet.safety.halt_file import HaltFile
 from wallet.safety.keyring import Keyring
-from wallet.settings import Settings
+from wallet.settings import KNOWN_NETWORKS, Settings
 from wallet.signer.client import KeyVault
 
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
@@ -60,6 +64,8 @@ class Ground:
     vault: KeyVault
     keyring: Keyring
     gate: Gate
+    clock_guard: ClockGuard
+    is_sandbox: bool  # where every clock is this host's own and proves nothing
     chains: Mapping[str, Chain]
     spawn: Spawn
     started_at: int
@@ -76,6 +82,7 @@ class App:
     operations: Operations
     safety: Safety
     unlocking: Unlocking
+    clock_watch: ClockWatch
     upkeep: Upkeep
     executor: Executor
     settlement: Settlement
@@ -180,6 +187,7 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         executor=executor,
         checkpoints=ground.checkpoints,
         execute_within_ms=settings.execution.approval_seconds * 1000,
+        gate=ground.gate,
     )
 
     password = MasterPassword(
@@ -199,8 +207,7 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         store,
         clock,
         gate=ground.gate,
-        keyring=ground.keyring,
-        vault=ground.vault,
+        keys=Keys(store, ground.vault, ground.keyring),
         halt_file=HaltFile(settings.data_dir / "HALT"),
         waits=Waits(
             settings.safety.recovery_wait_seconds, settings.safety.recovery_wait_tap_seconds
@@ -228,6 +235,7 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
             settings.session.max_renewals,
         ),
         spawn=ground.spawn,
+        gate=ground.gate,
     )
     policies = Policies(
         store,
@@ -240,7 +248,7 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
     wallets = Wallets(
         store, clock, ids, vault=ground.vault, chains=ground.chains, policies=policies
     )
-    owner = OwnerDesk(store, clock, ids, ground.vault)
+    owner = OwnerDesk(store, clock, ids, ground.vault, ground.gate)
     queries = Queries(
         store,
         clock,
@@ -249,6 +257,7 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
             locked=lambda: unlocking.is_locked,
             bot=ground.bot,
             jobs=ground.jobs,
+            clock_doubt=lambda: "" if ground.gate.has_time else ground.clock_guard.reason,
             as_it_counts=safety.as_it_counts,
             started_at=ground.started_at,
             version=__version__,
@@ -266,6 +275,7 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
     console = Console(
         store, clock, ids, transactions, approvals, sessions, safety, reset, outbox.wake
     )
+    clock_watch = ClockWatch(store, clock, ground.clock_guard, _clock_world(ground))
     upkeep = Upkeep(
         store,
         clock,
@@ -275,6 +285,7 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         outcomes=outcomes,
         denials=denials,
         checkpoints=ground.checkpoints,
+        clock_watch=clock_watch,
     )
     operations = Operations(
         transactions=transactions,
@@ -284,6 +295,7 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         policies=policies,
         autostop=AutoStop(store, clock),
         holds=Holds(store, clock),
+        clock_watch=clock_watch,
         owner=owner,
         reset=reset,
         safety=safety,
@@ -298,6 +310,7 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         operations=operations,
         safety=safety,
         unlocking=unlocking,
+        clock_watch=clock_watch,
         upkeep=upkeep,
         executor=executor,
         settlement=settlement,
@@ -308,3 +321,12 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         queries=queries,
         sessions=sessions,
     )
+
+
+def _clock_world(ground: Ground) -> World:
+    """Who may know the time: the chains, and Telegram where there is a bot."""
+    local = {name for name in ground.chains if name.endswith(("-local", "-localnet"))}
+    public = (frozenset(ground.chains) & KNOWN_NETWORKS.keys()) - local
+    has_bot = (ground.settings.data_dir / BOT_TOKEN).exists()
+    outside = bool(public) or has_bot
+    return World(ground.chains, public, has_reference=outside and not ground.is_sandbox)

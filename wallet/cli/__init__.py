@@ -26,6 +26,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "send": "send.send",
     "kill": "safety.kill",
     "recover": "safety.recover",
+    "clock": "safety.clock",
     "doctor": "doctor.doctor",
 }
 GROUPS: Final[Mapping[str, str]] = {

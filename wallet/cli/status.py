@@ -62,6 +62,8 @@ def _say_status(found: Any) -> None:
             else f"waiaas resume {one['kind']} {one['id']}"
         )
         print(f"  {what} {render.plain(one['name'])} by {one['by']}. To let it go: {how}")
+    if found["clockDoubt"]:
+        print(f"The time is in doubt: {found['clockDoubt']}. Nothing leaves: waiaas clock")
     if found["state"]["state"] != "NORMAL":
         print("Stopped by the kill switch. To start again: waiaas recover")
 

@@ -188,6 +188,20 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
             "An auto-stop rule was changed",
             ("{rule} of {wallet}: {rules}", "See all, on the host: waiaas autostop list"),
         ),
+        "CLOCK_DOUBTED": Template(
+            Severity.ALARM,
+            "The host's clock is in doubt",
+            (
+                "Payments, delays, approvals and codes wait until Telegram or a chain agrees with it.",
+                "What was seen: {reason}.",
+                "Look at the host's clock. If it is right, run there: waiaas clock --trust",
+            ),
+        ),
+        "CLOCK_TRUSTED": Template(
+            Severity.ALARM,
+            "The host's clock is right again",
+            ("What waited goes on.",),
+        ),
         "NONCE_TAKEN": Template(
             Severity.ALARM,
             "A payment's place was taken by something unknown",

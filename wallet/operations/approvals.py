@@ -24,6 +24,7 @@ from wallet.pipeline.moves import redraw
 from wallet.ports.store import Store, Unit
 from wallet.ports.vault import KeyVault
 from wallet.ports.world import TAPPED, Checkpoints, Clock
+from wallet.safety.gate import Gate
 
 CODE_COUNTER = "totp"
 CODE_TRIES = 5
@@ -46,6 +47,7 @@ class Approvals:
         executor: Executor,
         checkpoints: Checkpoints,
         execute_within_ms: int,
+        gate: Gate,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -53,6 +55,7 @@ class Approvals:
         self._executor = executor
         self._checkpoints = checkpoints
         self._execute_within_ms = execute_within_ms
+        self._gate = gate
         self._one_at_a_time = asyncio.Lock()
 
     async def factor_needed(self, transaction_id: str) -> Factor:
@@ -78,6 +81,7 @@ class Approvals:
         Raises FACTOR_REQUIRED when the amount needs a stronger factor, FACTOR_INVALID when the code's time
         step was used before, CARD_MISMATCH when something else was shown, TX_ALREADY_PROCESSED, TX_EXPIRED.
         """
+        self._gate.require_time()
         enrolled = await self._code_enrolled()
         now = self._clock.now()
 
@@ -102,6 +106,7 @@ class Approvals:
             return await self._checked(code)
 
     async def _checked(self, code: str) -> int:
+        self._gate.require_time()
         now = self._clock.now()
         count, locked_until = await self._store.read(
             lambda unit: unit.authority.counter(CODE_COUNTER)
@@ -128,6 +133,7 @@ class Approvals:
         if not await self._vault.totp_enrolled():
             return
         if code is None:
+            self._gate.require_time()
             now = self._clock.now()
             if await self._store.read(lambda unit: reset_is_over(unit, now)):
                 return

@@ -59,6 +59,7 @@ class StatusView:
     open: int  # not terminal
     sessions: int  # usable now
     held: tuple[HeldLine, ...]  # what nobody can pay with until the owner resumes it
+    clock_doubt: str
     audit_head: str
     bot: Mapping[str, Any]
     jobs: Mapping[str, Any]
@@ -87,6 +88,7 @@ class Sources:
     jobs: Callable[[], Mapping[str, Any]]
     started_at: int
     version: str
+    clock_doubt: Callable[[], str] = lambda: ""  # why the time is in doubt; empty while it is not
     as_it_counts: Callable[[SystemState], SystemState] = lambda stored: (
         stored
     )  # with a stop not stored yet
@@ -128,6 +130,7 @@ class Queries:
             open=open_,
             sessions=sum(1 for session in sessions if session.frozen_at is None),
             held=_held(wallets, sessions),
+            clock_doubt=self._sources.clock_doubt(),
             audit_head=head,
             bot=self._sources.bot(),
             jobs=self._sources.jobs(),

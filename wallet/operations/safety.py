@@ -1,7 +1,7 @@
 """The kill switch: stop at once through any door, recover slowly through one."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -16,17 +16,15 @@ from wallet.domain.safety import (
     is_ours,
     is_trusted_normal,
     next_stop_state,
-    state_mac,
 )
 from wallet.errors import Code, ConflictError, RefusedError, UnavailableError
 from wallet.operations.cascade import StopReport, end_everything, take_up_again
-from wallet.operations.same_wallets import require_same_wallets
+from wallet.operations.keys import Keys
+from wallet.operations.stop_state import NO_DETAILS, Telling, write_state
 from wallet.ports.store import Store, Unit
-from wallet.ports.vault import KeyVault
 from wallet.ports.world import Clock
 from wallet.safety.gate import Gate
 from wallet.safety.halt_file import HaltFile
-from wallet.safety.keyring import Keyring
 
 log = structlog.get_logger(__name__)
 
@@ -75,8 +73,7 @@ class Safety:
         clock: Clock,
         *,
         gate: Gate,
-        keyring: Keyring,
-        vault: KeyVault,
+        keys: Keys,
         halt_file: HaltFile,
         waits: Waits,
         check_code: Callable[[str], Awaitable[int]],
@@ -85,8 +82,7 @@ class Safety:
         self._store = store
         self._clock = clock
         self._gate = gate
-        self._keyring = keyring
-        self._vault = vault
+        self._keys = keys
         self._halt_file = halt_file
         self._waits = waits
         self._check_code = check_code
@@ -142,12 +138,12 @@ class Safety:
         except ConflictError:
             self._owed = None
             if was_normal:
-                self._lock()
+                self._keys.lock()
             raise
         if report.stored:
             self._owed = None
             self._gate.set(StopState.ACTIVATED)  # also where a recovery had just completed
-        if not self._lock():
+        if not self._keys.lock():
             await self._tell_of_living_signer(now)
         log.warning("kill_switch_activated", actor=actor, stored=report.stored)
         return report
@@ -158,7 +154,7 @@ class Safety:
         ``wipes``: the keys go after a moment even if it is still waiting. Otherwise they may be those of a
         recovery that waits, which a refused stop leaves alone.
         """
-        keys = asyncio.get_running_loop().call_later(KEYS_WITHIN_SECONDS, self._kill_signer)
+        keys = asyncio.get_running_loop().call_later(KEYS_WITHIN_SECONDS, self._keys.kill_signer)
         if not wipes:
             keys.cancel()
         self._halting += 1
@@ -171,7 +167,7 @@ class Safety:
             self._retry_at = self._clock.monotonic() + RETRY_SECONDS
             return StopReport(0, 0, 0, (), stored=False)
         except BaseException:
-            self._lock()
+            self._keys.lock()
             raise
         finally:
             keys.cancel()
@@ -207,21 +203,22 @@ class Safety:
         With a code of the authenticator app the wait is the short one. A wrong password or code, or a wallet
         whose key is not the stored one, leaves everything as it was.
         """
-        now = self._clock.now()
         if self._owed is not None:
             raise not_stored()
+        self._gate.require_time()  # the wait goes by it
+        now = self._clock.now()
         before = await self._stored()
-        if before.state is StopState.RECOVERING and not self._keyring.is_open:
-            await self._unlock(password)
+        if before.state is StopState.RECOVERING and not self._keys.are_open:
+            await self._keys.unlock(password)
             self._require_ours(before)
             return before
         next_stop_state(before.state, StopEvent.BEGIN_RECOVERY)
-        await self._unlock(password)
+        await self._keys.unlock(password)
         try:
             totp_step = None if code is None else await self._check_code(code)
             after = await self._store_recovery(now, actor, totp_step)
         except BaseException:
-            self._lock()
+            self._keys.lock()
             raise
         self._gate.set(after.state)
         return after
@@ -272,7 +269,7 @@ class Safety:
 
         after = await self._store.run(body)
         self._gate.set(after.state)
-        self._lock()
+        self._keys.lock()
         return after
 
     async def tick(self) -> bool:
@@ -280,7 +277,9 @@ class Safety:
         now = self._clock.now()
         state = await self._stored()
         over = state.recovery_at is not None and now >= state.recovery_at
-        if state.state is not StopState.RECOVERING or not over or not self._keyring.is_open:
+        if not self._gate.has_time:
+            return False
+        if state.state is not StopState.RECOVERING or not over or not self._keys.are_open:
             return False
         self._require_ours(state)
         self._completing = True
@@ -305,7 +304,7 @@ class Safety:
             return
         if state.state is StopState.NORMAL:
             await self.halt("the stored state carries no valid proof", "system")
-        self._lock()
+        self._keys.lock()
         raise UnavailableError(
             Code.SYSTEM_LOCKED,
             "The stored state carries no valid proof that it is NORMAL, so everything is stopped.",
@@ -321,27 +320,14 @@ class Safety:
 
     def _require_ours(self, state: SystemState) -> None:
         """Raise SYSTEM_LOCKED, locked, unless the row that says how long to wait is one we wrote."""
-        if is_ours(self._keyring.require().row_mac, state):
+        if is_ours(self._keys.row_mac, state):
             return
-        self._lock()
+        self._keys.lock()
         raise UnavailableError(
             Code.SYSTEM_LOCKED,
             "The stored recovery carries no valid proof.",
             hint="On the host: waiaas recover --cancel, then start the recovery again.",
         )
-
-    def _lock(self) -> bool:
-        """Forget every key. False where the signer could not be killed; without a permit it signs nothing."""
-        self._keyring.clear()
-        return self._kill_signer()
-
-    def _kill_signer(self) -> bool:
-        try:
-            self._vault.kill()
-        except Exception:
-            log.exception("signer_not_killed")
-            return False
-        return True
 
     async def _tell_of_living_signer(self, now: int) -> None:
         async def body(unit: Unit) -> None:
@@ -350,13 +336,6 @@ class Safety:
 
         with suppress(UnavailableError):
             await self._store.run(body)
-
-    async def _unlock(self, password: str) -> None:
-        if not self._vault.alive:
-            await self._vault.restart()
-        subkeys = await self._vault.unlock(password)
-        await require_same_wallets(self._store, self._vault)
-        self._keyring.fill(subkeys)
 
     async def _cascade(self, unit: Unit, owed: _Owed) -> StopReport:
         state = await unit.authority.state()
@@ -390,22 +369,11 @@ class Safety:
         after: SystemState,
         fact: Fact,
         actor: str,
-        details: dict[str, str] | None = None,
+        details: Mapping[str, str] = NO_DETAILS,
     ) -> SystemState:
-        now = self._clock.now()
-        after = replace(after, version=before.version + 1, mac=None)
-        if self._keyring.is_open:
-            after = replace(after, mac=state_mac(self._keyring.require().row_mac, after))
-        if not await unit.authority.save_state(after, expected_version=before.version):
-            raise ConflictError(
-                Code.INVALID_STATE_TRANSITION, "The stop state was changed meanwhile."
-            )
-        facts = {"state": after.state.value, "reason": after.reason or "", **(details or {})}
-        if after.recovery_at is not None:
-            facts["recoveryAt"] = str(after.recovery_at)
-        await unit.audit.append(fact, actor=actor, at=now, details=facts)
-        await unit.console.alert(f"{fact.value}:{after.version}", fact.value, facts, now)
-        return after
+        mac_key = self._keys.row_mac if self._keys.are_open else None
+        told = Telling(fact, actor, self._clock.now(), details)
+        return await write_state(unit, before, after, told, mac_key)
 
 
 def not_stored() -> UnavailableError:

@@ -32,6 +32,7 @@ from wallet.pipeline.holds import UNSIGNED
 from wallet.pipeline.moves import Cause
 from wallet.ports.store import SessionReader, Store, Unit
 from wallet.ports.world import Clock, Ids
+from wallet.safety.gate import Gate
 from wallet.safety.keyring import Keyring
 from wallet.sessions.tokens import Proofs, invalid_token, mint, require_shape, token_hash
 
@@ -58,6 +59,7 @@ class Sessions:
         keyring: Keyring,
         defaults: Defaults,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
+        gate: Gate,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -66,6 +68,7 @@ class Sessions:
         self._keyring = keyring
         self._defaults = defaults
         self._spawn = spawn
+        self._gate = gate
         self._proofs = Proofs()
 
     def authenticate(self, token: str) -> tuple[Session, Wallet]:
@@ -146,6 +149,7 @@ class Sessions:
 
     async def claim(self, code: str) -> tuple[Session, str]:
         """Exchange a claim code for its token, once. A second use ends the session and alarms."""
+        self._gate.require_time()
         now = self._clock.now()
         hashed = code_hash(code)
         key = self._keyring.require().jwt

@@ -4,6 +4,7 @@ from wallet.domain.facts import Fact
 from wallet.domain.sessions import EXPIRED
 from wallet.domain.transactions import Event, Status, Transaction
 from wallet.errors import Code, ConflictError
+from wallet.operations.clock_watch import ClockWatch
 from wallet.operations.safety import Safety
 from wallet.pipeline.denials import Denials
 from wallet.pipeline.executor import Executor
@@ -28,6 +29,7 @@ class Upkeep:
         outcomes: Outcomes,
         denials: Denials,
         checkpoints: Checkpoints,
+        clock_watch: ClockWatch,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -37,10 +39,11 @@ class Upkeep:
         self._outcomes = outcomes
         self._denials = denials
         self._checkpoints = checkpoints
+        self._clock_watch = clock_watch
 
     async def release_due(self) -> int:
         """Hand every DELAY row whose time has come to the executor."""
-        if not self._gate.is_normal:
+        if not self._gate.is_normal or not self._gate.has_time:
             return 0
         now = self._clock.now()
         due = await self._store.read(lambda unit: unit.transactions.due(now))
@@ -52,6 +55,8 @@ class Upkeep:
 
     async def expire_overdue(self) -> int:
         """Expire approvals nobody answered and unsigned rows whose time ran out."""
+        if not self._gate.has_time:
+            return 0
         now = self._clock.now()
         overdue = await self._store.read(lambda unit: unit.transactions.overdue(now))
         for row in overdue:
@@ -60,6 +65,10 @@ class Upkeep:
             else:
                 await self._expire(row, now)
         return len(overdue)
+
+    async def watch_clock(self) -> None:
+        """Compare the host's clock with the monotonic one and with the world."""
+        await self._clock_watch.tick()
 
     async def carry_on(self) -> None:
         """Submit what is cleared and watch what is signed."""
@@ -75,6 +84,8 @@ class Upkeep:
 
     async def clean_sessions(self) -> int:
         """Note sessions that ended by time. Rows stay: their payments and audit refer to them."""
+        if not self._gate.has_time:
+            return 0
         now = self._clock.now()
 
         async def body(unit: Unit) -> int:

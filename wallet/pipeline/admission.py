@@ -114,6 +114,7 @@ class Admission:
     async def _decide(
         self, unit: Unit, ask: Ask, canonical: str, hashed: str
     ) -> Admitted | RefusedError:
+        self._gate.require_time()  # windows, hours and what expires go by it
         now = self._clock.now()
         await _require_open(unit, ask)
         network = self._networks[ask.intent.asset.network]

@@ -117,7 +117,13 @@ BODIES: Mapping[StopRule, type[Body]] = {
 class PutStopRule(Shape):
     """``rules`` replaces the whole rule; what it leaves out is the default."""
 
-    type: StopRule
+    type: Literal[
+        "CONSECUTIVE_FAILURES",
+        "TIME_RESTRICTION",
+        "DAILY_LIMIT_THRESHOLD",
+        "HOURLY_RATE",
+        "ANOMALY_PATTERN",
+    ]
     wallet_id: str | None = None
     rules: dict[str, Any]
 

@@ -173,6 +173,9 @@ class StatusInfo(View):
     open: int
     sessions: int
     held: list[HeldView]
+    clock_doubt: Annotated[
+        str | None, Field(description="Why the host's time is in doubt; nothing leaves meanwhile.")
+    ]
     audit_head: str
     bot: dict[str, Any]
     jobs: dict[str, Any]
