@@ -22,6 +22,7 @@ from wallet.ports.chain import (
 )
 
 SECONDS = 10.0
+HOUR_MS = 3_600_000
 UNREACHABLE = "http://127.0.0.1:1"
 
 
@@ -202,6 +203,16 @@ class ChainSuite:
         assert balance.height >= 0
 
     @pytest.mark.parametrize("memo", [None, "invoice 42", "für Ölfarbe 🎨"])
+    async def test_the_newest_block_is_as_old_as_it_says(
+        self, harness: Harness, chain: Chain, payer: Account, payee: str
+    ) -> None:
+        wanted = request(payer, payee, harness.unit, chain.network)
+        attempt = await signed_attempt(chain, payer, wanted)
+        await chain.send(attempt.raw)
+        await settled(chain, attempt)
+        at = await chain.latest_time()
+        assert abs(at - SystemClock().now()) < HOUR_MS
+
     async def test_a_built_payload_says_exactly_what_was_asked(
         self, harness: Harness, chain: Chain, payer: Account, payee: str, memo: str | None
     ) -> None:
@@ -318,6 +329,7 @@ class ChainSuite:
 
         for ask in (
             lambda: chain.balance(payee),
+            chain.latest_time,
             lambda: chain.build(wanted),
             lambda: chain.evidence([attempt]),
         ):

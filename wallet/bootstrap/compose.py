@@ -275,7 +275,9 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
     console = Console(
         store, clock, ids, transactions, approvals, sessions, safety, reset, outbox.wake
     )
-    clock_watch = ClockWatch(store, clock, ground.clock_guard, _clock_world(ground))
+    clock_watch = ClockWatch(
+        store, clock, ground.clock_guard, _clock_world(ground), executor.retry_all
+    )
     upkeep = Upkeep(
         store,
         clock,

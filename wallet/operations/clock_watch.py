@@ -1,7 +1,7 @@
 """The watch over the host's clock: asks the world, remembers a doubt over restarts, tells the owner."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,11 +34,19 @@ class World:
 class ClockWatch:
     """What is stored is whether the clock was in doubt; a restart believes nothing that was doubted."""
 
-    def __init__(self, store: Store, clock: Clock, guard: ClockGuard, world: World) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        guard: ClockGuard,
+        world: World,
+        settled: Callable[[], None],
+    ) -> None:
         self._store = store
         self._clock = clock
         self._guard = guard
         self._world = world
+        self._settled = settled  # what waited for the time may try at once
         self._told_doubt = False
         self._asked_at = float("-inf")
 
@@ -77,6 +85,7 @@ class ClockWatch:
         self._guard.believe()
         await self._store.run(lambda unit: self._note(unit, Fact.CLOCK_TRUSTED, actor, ""))
         self._told_doubt = False
+        self._settled()
 
     async def _ask(self, name: str, chain: Chain) -> None:
         try:
@@ -93,6 +102,8 @@ class ClockWatch:
         reason = self._guard.reason
         await self._store.run(lambda unit: self._note(unit, fact, "system", reason))
         self._told_doubt = not trusted
+        if trusted:
+            self._settled()
 
     async def _note(self, unit: Unit, fact: Fact, actor: str, reason: str) -> None:
         now = self._clock.now()

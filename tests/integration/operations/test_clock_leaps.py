@@ -123,7 +123,6 @@ async def test_a_payment_that_waited_leaves_once_the_time_is_settled(world: Worl
     assert (await world.row(row.id)).status is Status.EXECUTING
     world.clock.leap(-3600)
     await agreed(world)
-    world.app.executor.retry_all()
     await world.quiet()
     assert (await world.row(row.id)).status is Status.SUBMITTED
 
@@ -155,7 +154,9 @@ async def test_a_start_after_a_long_pause_waits_for_the_world_where_there_is_one
     row = await world.pay(DELAY)
     world.clock.advance(DAY / 2)
     outside = Outside(world.chains, frozenset(), has_reference=has_reference)
-    starting = ClockWatch(world.database, world.clock, world.clock_guard, outside)
+    starting = ClockWatch(
+        world.database, world.clock, world.clock_guard, outside, world.app.executor.retry_all
+    )
     await starting.load()
     assert world.gate.has_time is not has_reference
     if has_reference:
