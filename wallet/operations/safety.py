@@ -136,9 +136,12 @@ class Safety:
         try:
             report = await self._store_stop(owed, wipes=was_normal or self._completing)
         except ConflictError:
-            self._owed = None
-            if was_normal:
+            if was_normal or self._completing:
                 self._keys.lock()
+            if (
+                not self._completing
+            ):  # else a recovery is just ending: it finds what is owed and stays stopped
+                self._owed = None
             raise
         if report.stored:
             self._owed = None

@@ -208,3 +208,30 @@ async def test_wrong_passwords_lock_the_way_back_also_after_a_restart(world: Wor
         await world.app.operations.password.require(PASSWORD)
     world.clock.advance(1800)
     await world.app.operations.password.require(PASSWORD)
+
+
+async def test_a_stop_in_the_moment_a_recovery_ends_leaves_it_stopped(world: World) -> None:
+    """The stop finds RECOVERING and is refused, while the very next commit says NORMAL."""
+    await halt(world)
+    await world.app.safety.begin_recovery(PASSWORD, "host")
+    world.clock.advance(86_401)
+    run = world.database.run
+    stops: list[asyncio.Future[Any]] = []
+
+    async def stopped_first(body: Any) -> Any:
+        if world.app.safety._completing and not stops:
+            stops.append(asyncio.ensure_future(halt(world, "in that moment")))
+            await asyncio.sleep(0)  # its unit stands in the queue before the recovery's
+        return await run(body)
+
+    world.database.run = stopped_first  # type: ignore[method-assign]
+    assert not await world.app.safety.tick()
+    assert await code_of(stops[0]) is Code.KILL_SWITCH_ACTIVE
+    assert await stored_state(world) is StopState.NORMAL
+    assert (await world.app.safety.state()).state is StopState.ACTIVATED
+    await world.passes(1)
+    assert await stored_state(world) is StopState.ACTIVATED
+    assert (await world.app.safety.state()).reason == "in that moment"
+    assert not world.gate.is_normal
+    assert world.vault.locked
+    assert world.halt_file.exists()
