@@ -194,15 +194,6 @@ class ChainSuite:
             assert caught.value.code is Code.INVALID_ADDRESS
             assert caught.value.details["issues"][0]["path"] == "to"
 
-    async def test_the_balance_is_what_was_funded(self, harness: Harness, chain: Chain) -> None:
-        account = harness.account()
-        assert (await chain.balance(account.address)).amount == 0
-        harness.fund(account.address, 7 * harness.unit)
-        balance = await chain.balance(account.address)
-        assert balance.amount == 7 * harness.unit
-        assert balance.height >= 0
-
-    @pytest.mark.parametrize("memo", [None, "invoice 42", "für Ölfarbe 🎨"])
     async def test_the_newest_block_is_as_old_as_it_says(
         self, harness: Harness, chain: Chain, payer: Account, payee: str
     ) -> None:
@@ -213,6 +204,15 @@ class ChainSuite:
         at = await chain.latest_time()
         assert abs(at - SystemClock().now()) < HOUR_MS
 
+    async def test_the_balance_is_what_was_funded(self, harness: Harness, chain: Chain) -> None:
+        account = harness.account()
+        assert (await chain.balance(account.address)).amount == 0
+        harness.fund(account.address, 7 * harness.unit)
+        balance = await chain.balance(account.address)
+        assert balance.amount == 7 * harness.unit
+        assert balance.height >= 0
+
+    @pytest.mark.parametrize("memo", [None, "invoice 42", "für Ölfarbe 🎨"])
     async def test_a_built_payload_says_exactly_what_was_asked(
         self, harness: Harness, chain: Chain, payer: Account, payee: str, memo: str | None
     ) -> None:
