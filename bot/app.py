@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from aiogram import Bot, Dispatcher
-from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import PRODUCTION, TelegramAPIServer
 from aiogram.dispatcher.event.bases import UNHANDLED
 from aiogram.types import ErrorEvent, Update
@@ -15,6 +15,7 @@ from aiogram.utils.token import TokenValidationError
 
 from bot import texts
 from bot.access import Gate
+from bot.dated_session import DatedSession
 from bot.doors import Desk
 from bot.errors import sentence, whereabouts
 from bot.handlers import approvals, fallback, limits, pending, safety, sessions, start, status
@@ -47,11 +48,22 @@ class BotApp:
             await self.channel.close()
 
 
-def build(token: str, base_url: str | None, desk: Desk, *, pace: Pace | None = None) -> BotApp:
-    """A bot against ``base_url`` (None: Telegram itself). Raises InputError for a malformed token."""
+def build(
+    token: str,
+    base_url: str | None,
+    desk: Desk,
+    *,
+    pace: Pace | None = None,
+    heard: Callable[[int], None] | None = None,
+) -> BotApp:
+    """A bot against ``base_url`` (None: Telegram itself). Raises InputError for a malformed token.
+
+    ``heard`` is told what Telegram says that the time is, in epoch ms, with each of its answers.
+    """
     server = PRODUCTION if base_url is None else TelegramAPIServer.from_base(base_url)
     try:
-        bot = Bot(token, session=AiohttpSession(api=server, timeout=15))
+        session = DatedSession(heard or _nobody, api=server, timeout=15)
+        bot = Bot(token, session=session)
     except TokenValidationError:
         raise InputError(Code.CONFIG_ERROR, "The Telegram bot token is malformed.") from None
     dispatcher = Dispatcher(disable_fsm=True)
@@ -63,6 +75,10 @@ def build(token: str, base_url: str | None, desk: Desk, *, pace: Pace | None = N
     for module in HANDLERS:
         dispatcher.include_router(module.router())
     return BotApp(bot, TelegramChannel(bot), poller)
+
+
+def _nobody(_at: int) -> None:
+    """Nobody asks what time it is."""
 
 
 async def refused(event: ErrorEvent) -> Any:

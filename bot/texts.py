@@ -105,6 +105,17 @@ RULES: Final[Mapping[str, str]] = MappingProxyType(
         "RATE_LIMIT": "Number of payments",
     }
 )
+HELD_BY: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "OWNER": "by you",
+        "KILL_SWITCH": "by the kill switch",
+        "CONSECUTIVE_FAILURES": "payments kept failing",
+        "TIME_RESTRICTION": "asked outside the hours",
+        "DAILY_LIMIT_THRESHOLD": "the day's limit is used",
+        "HOURLY_RATE": "asked too often",
+        "ANOMALY_PATTERN": "one address too often",
+    }
+)
 FACTORS: Final[Mapping[Factor, str]] = MappingProxyType(
     {
         Factor.TAP: "Approve takes two taps.",
@@ -138,6 +149,10 @@ ANSWERS: Final[Mapping[AnswerKind, str]] = MappingProxyType(
             "Everything is stopped. Sessions ended: {sessions}. Waiting payments cancelled: "
             "{transactions}. Already signed: {exposure}."
         ),
+        AnswerKind.STOPPED_UNSTORED: (
+            "Everything is stopped: nothing is signed or sent. The database cannot be written yet; that is "
+            "tried again by itself."
+        ),
         AnswerKind.RECOVERY_CANCELLED: "Recovery cancelled. Everything stays stopped.",
         AnswerKind.RESET_CANCELLED: "Reset cancelled. Your authenticator app stays.",
         AnswerKind.DISMISSED: "Dismissed.",
@@ -151,6 +166,7 @@ RESULTS: Final[Mapping[AnswerKind, str]] = MappingProxyType(
     {
         AnswerKind.REVOKED: "✅ Session ended",
         AnswerKind.STOPPED: "🛑 Everything is stopped",
+        AnswerKind.STOPPED_UNSTORED: "🛑 Everything is stopped",
         AnswerKind.RECOVERY_CANCELLED: "🛑 Recovery cancelled",
         AnswerKind.RESET_CANCELLED: "Reset cancelled",
     }

@@ -20,7 +20,7 @@ from wallet.domain.tiers import Tier
 from wallet.domain.transactions import Status, Transaction
 from wallet.domain.wallets import WalletStatus
 from wallet.notifications.messages import say
-from wallet.operations.queries import LimitLine, StatusView, WalletLine
+from wallet.operations.queries import HeldLine, LimitLine, StatusView, WalletLine
 from wallet.ports.owner_channel import CardView
 
 QUOTE_CHARACTERS: Final = 100
@@ -153,6 +153,7 @@ def status(view: StatusView, bot: Mapping[str, Any], coins: Mapping[str, tuple[s
     lines: list[Any] = [Bold(_state_line(view))]
     for line in view.wallets:
         lines += ["", *_wallet(line, coins)]
+    lines += [_held(one) for one in view.held[:LISTED]]
     errors = bot.get("consecutiveErrors", 0)
     trouble = f", {errors} failed polls in a row" if errors else ""
     frozen = ", approving here is frozen" if view.frozen else ""
@@ -180,6 +181,14 @@ def _wallet(line: WalletLine, coins: Mapping[str, tuple[str, int]]) -> list[Any]
     ]
 
 
+def _held(line: HeldLine) -> Any:
+    """A frozen session; a suspended wallet says so in its own lines, and by whom here."""
+    what = "Frozen session" if line.kind == "session" else "Suspended wallet"
+    return Text(
+        "\n❄️ ", what, " ", Bold(clean(line.name)), f" · {texts.HELD_BY.get(line.by, line.by)}"
+    )
+
+
 def _state_line(view: StatusView) -> str:
     match view.state.state:
         case StopState.ACTIVATED:
@@ -187,6 +196,8 @@ def _state_line(view: StatusView) -> str:
         case StopState.RECOVERING:
             until = view.state.recovery_at
             return f"🛑 Recovering until {moment(until)}" if until else "🛑 Recovering"
+        case StopState.NORMAL if view.clock_doubt and not view.locked:
+            return f"🕰 Waiting: {view.clock_doubt}"
         case StopState.NORMAL:
             return "🔒 Locked: nothing can be signed" if view.locked else "🟢 Running"
 
@@ -252,8 +263,10 @@ def session_lines(
 ) -> list[Any]:
     """The name, what was and may be spent, and until when."""
     since = f"in use since {moment(row.claimed_at)}" if row.claimed_at else "not claimed yet"
+    frozen = [f"❄️ Frozen · {texts.HELD_BY.get(row.frozen_by or '', row.frozen_by)}"]
     return [
         Bold(clean(row.name)),
+        *(frozen if row.frozen_at is not None else []),
         *(_spent(row, key, coins) for key in row.limits.amounts),
         f"{row.transactions} of {row.limits.max_transactions} payments asked for",
         since[0].upper() + since[1:],

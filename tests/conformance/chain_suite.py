@@ -22,6 +22,7 @@ from wallet.ports.chain import (
 )
 
 SECONDS = 10.0
+HOUR_MS = 3_600_000
 UNREACHABLE = "http://127.0.0.1:1"
 
 
@@ -193,6 +194,16 @@ class ChainSuite:
             assert caught.value.code is Code.INVALID_ADDRESS
             assert caught.value.details["issues"][0]["path"] == "to"
 
+    async def test_the_newest_block_is_as_old_as_it_says(
+        self, harness: Harness, chain: Chain, payer: Account, payee: str
+    ) -> None:
+        wanted = request(payer, payee, harness.unit, chain.network)
+        attempt = await signed_attempt(chain, payer, wanted)
+        await chain.send(attempt.raw)
+        await settled(chain, attempt)
+        at = await chain.latest_time()
+        assert abs(at - SystemClock().now()) < HOUR_MS
+
     async def test_the_balance_is_what_was_funded(self, harness: Harness, chain: Chain) -> None:
         account = harness.account()
         assert (await chain.balance(account.address)).amount == 0
@@ -318,6 +329,7 @@ class ChainSuite:
 
         for ask in (
             lambda: chain.balance(payee),
+            chain.latest_time,
             lambda: chain.build(wanted),
             lambda: chain.evidence([attempt]),
         ):

@@ -60,6 +60,7 @@ class LedgerChain:
         self.final_lag = 3
         self.mines = True
         self.down = False
+        self.block_time = 0  # of the newest block, epoch ms; long ago unless a test says more
         self.simulation_fails = False
         self.fee = FEE
         self.next_send: list[SendOutcome] = []
@@ -168,6 +169,10 @@ class LedgerChain:
     async def evidence(self, attempts: Sequence[Attempt]) -> Sequence[Evidence]:
         self._require_up()
         return [self._evidence(attempt) for attempt in attempts]
+
+    async def latest_time(self) -> int:
+        self._require_up()
+        return self.block_time
 
     async def is_healthy(self) -> bool:
         return not self.down

@@ -2,7 +2,7 @@
 
 
 class SettableClock:
-    """Wall and monotonic time move together; ``set_back`` moves the wall clock alone."""
+    """Wall and monotonic time move together; ``set_back`` and ``leap`` move the wall clock alone."""
 
     def __init__(self, at: int = 1_800_000_000_000) -> None:
         self.at = at
@@ -20,3 +20,6 @@ class SettableClock:
 
     def set_back(self, seconds: float) -> None:
         self.at -= round(seconds * 1000)
+
+    def leap(self, seconds: float) -> None:
+        self.set_back(-seconds)

@@ -27,9 +27,10 @@ from wallet.operations.approvals import Approvals
 from wallet.operations.console import Console
 from wallet.operations.factor_reset import FactorReset
 from wallet.operations.inbox import Inbox
+from wallet.operations.keys import Keys
 from wallet.operations.owner import OwnerDesk
 from wallet.operations.queries import MemoryGuards, Queries, Sources
-from wallet.operations.safety import Safety, Waits
+from wallet.operations.safety import Safety, Told, Waits
 from wallet.operations.sessions import Sessions
 from wallet.operations.transactions import Transactions
 from wallet.persistence.database import Database
@@ -38,6 +39,7 @@ from wallet.ports.chain import Balance
 from wallet.ports.owner_channel import OwnerChannel
 from wallet.ports.vault import KeyVault, Subkeys
 from wallet.safety.gate import Gate
+from wallet.safety.halt_file import HaltFile
 from wallet.safety.keyring import Keyring
 
 NETWORK = Network(
@@ -272,7 +274,7 @@ async def _furnish(
     checkpoints = cast(Any, SimpleNamespace(reached=lambda _: None))
     approvals = Approvals(
         database, clock, vault=cast(KeyVault, vault), keyring=keyring, executor=cast(Any, executor),
-        checkpoints=checkpoints, execute_within_ms=600_000,
+        checkpoints=checkpoints, execute_within_ms=600_000, gate=gate,
     )  # fmt: skip
     sessions = Sessions(
         database,
@@ -282,17 +284,18 @@ async def _furnish(
         keyring=keyring,
         defaults=cast(Any, None),
         spawn=_never,
+        gate=gate,
     )
     safety = Safety(
-        database, clock, gate=gate, keyring=keyring, vault=cast(KeyVault, vault),
-        halt_file=folder / "HALT", waits=Waits(5, 5),
-        check_code=approvals.check_code, resumed=lambda: None,
+        database, clock, gate=gate, keys=Keys(database, cast(KeyVault, vault), keyring),
+        halt_file=HaltFile(folder / "HALT"), waits=Waits(5, 5),
+        check_code=approvals.check_code, told=Told(lambda: None, lambda: None),
     )  # fmt: skip
     outbox = Outbox(
         database, clock, ids, channel,
         networks={NETWORK.name: NETWORK}, factor_of=approvals.factor_needed,
     )  # fmt: skip
-    owner_desk = OwnerDesk(database, clock, ids, cast(Any, vault), keyring)
+    owner_desk = OwnerDesk(database, clock, ids, cast(Any, vault), keyring=keyring, gate=gate)
 
     async def memory() -> MemoryGuards:
         return MemoryGuards({}, await vault.guards())

@@ -11,6 +11,9 @@ from tests.support.operations import (
     TOKEN,
     FakeApprovals,
     FakeAudit,
+    FakeAutoStop,
+    FakeClockWatch,
+    FakeHolds,
     FakeLedger,
     FakeOwner,
     FakePassword,
@@ -77,6 +80,8 @@ class FakeDaemon:
         self.gate.set(StopState.NORMAL)
         self.transactions = FakeTransactions()
         self.approvals = FakeApprovals(self.transactions)
+        self.autostop, self.holds = FakeAutoStop(), FakeHolds()
+        self.clock_watch = FakeClockWatch()
         self.sessions, self.wallets, self.policies = FakeSessions(), FakeWallets(), FakePolicies()
         self.owner, self.reset = FakeOwner(), FakeReset()
         self.safety, self.queries = FakeSafety(), FakeQueries()
@@ -106,6 +111,9 @@ class FakeDaemon:
             sessions=self.sessions,
             wallets=self.wallets,
             policies=self.policies,
+            autostop=self.autostop,
+            holds=self.holds,
+            clock_watch=self.clock_watch,
             owner=self.owner,
             reset=self.reset,
             safety=self.safety,

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from wallet.domain.audit_chain import Head, Verdict
+from wallet.domain.autostop import StopRule
 from wallet.domain.chains import ChainName, Network
 from wallet.domain.owner import Band, Factor, Owner
 from wallet.domain.safety import StopState, SystemState
@@ -13,12 +14,13 @@ from wallet.domain.sessions import Session, SessionLimits
 from wallet.domain.tiers import Tier
 from wallet.domain.transactions import Status, Transaction
 from wallet.domain.violations import Invariant, Violation
-from wallet.domain.wallets import Wallet
+from wallet.domain.wallets import Wallet, WalletStatus
 from wallet.errors import AuthError, Code, LimitedError, NotFoundError
 from wallet.operations.audit import Walked
+from wallet.operations.autostop import StopRuleLine
+from wallet.operations.cascade import StopReport
 from wallet.operations.ledger import LedgerReport
-from wallet.operations.queries import MemoryGuards, StatusView, WalletLine
-from wallet.operations.safety import StopReport
+from wallet.operations.queries import HeldLine, MemoryGuards, StatusView, WalletLine
 from wallet.operations.transactions import SendBody
 from wallet.pipeline.admission import Admitted
 from wallet.ports.chain import Balance
@@ -265,6 +267,68 @@ class FakePolicies(_Scripted):
         self.met("remove", rule_id, actor)
 
 
+def _require_proved(*, proved: bool) -> None:
+    """Every change of this fake loosens."""
+    if not proved:
+        raise AuthError(Code.MASTER_PASSWORD_REQUIRED, "This loosens the rule.")
+
+
+class FakeAutoStop(_Scripted):
+    LINE = StopRuleLine(
+        StopRule.HOURLY_RATE,
+        None,
+        is_default=True,
+        rules={"enabled": True, "max_per_hour": 50, "action": "FREEZE_SESSION"},
+    )
+
+    async def list(self, wallet_id: str | None = None) -> Sequence[StopRuleLine]:
+        self.met("list", wallet_id)
+        return [self.LINE]
+
+    async def put(
+        self,
+        kind: StopRule,
+        given: Mapping[str, Any],
+        wallet_id: str | None,
+        *,
+        actor: str,
+        proved: bool,
+    ) -> StopRuleLine:
+        self.met("put", kind, given, wallet_id, actor, proved)
+        _require_proved(proved=proved)
+        return StopRuleLine(kind, wallet_id, is_default=False, rules=given)
+
+    async def reset(
+        self, kind: StopRule, wallet_id: str | None, *, actor: str, proved: bool
+    ) -> StopRuleLine:
+        self.met("reset", kind, wallet_id, actor, proved)
+        _require_proved(proved=proved)
+        return self.LINE
+
+
+class FakeClockWatch(_Scripted):
+    async def trust(self, actor: str) -> None:
+        self.met("trust", actor)
+
+
+class FakeHolds(_Scripted):
+    async def freeze_session(self, session_id: str, *, actor: str, reason: str) -> Session:
+        self.met("freeze_session", session_id, actor, reason)
+        return replace(SESSION, frozen_at=NOW, frozen_by="OWNER")
+
+    async def suspend_wallet(self, wallet_id: str, *, actor: str, reason: str) -> Wallet:
+        self.met("suspend_wallet", wallet_id, actor, reason)
+        return replace(WALLET, status=WalletStatus.SUSPENDED, suspended_by="OWNER")
+
+    async def resume_session(self, session_id: str, *, actor: str) -> Session:
+        self.met("resume_session", session_id, actor)
+        return SESSION
+
+    async def resume_wallet(self, wallet_id: str, *, actor: str) -> Wallet:
+        self.met("resume_wallet", wallet_id, actor)
+        return WALLET
+
+
 class FakeOwner(_Scripted):
     OWNER = Owner(7, 7, "Ada", None, NOW, {SOL.native.key: Band(1, 2)})
 
@@ -335,6 +399,8 @@ class FakeQueries(_Scripted):
             waiting=1,
             open=2,
             sessions=3,
+            clock_doubt="",
+            held=(HeldLine("session", SESSION.id, "shopper", "HOURLY_RATE", NOW),),
             audit_head="5:abcdef01",
             bot={"polling": True},
             jobs={},

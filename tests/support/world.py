@@ -29,6 +29,7 @@ from wallet.operations.setup import Birth, give_birth
 from wallet.operations.transactions import SendBody
 from wallet.persistence.database import Database
 from wallet.pipeline.admission import Admitted
+from wallet.safety.clock_guard import ClockGuard
 from wallet.safety.gate import Gate
 from wallet.safety.keyring import Keyring
 from wallet.settings import Settings, load
@@ -69,6 +70,7 @@ class World:
     database: Database = field(init=False)
     app: App = field(init=False)
     gate: Gate = field(init=False)
+    clock_guard: ClockGuard = field(init=False)
     keyring: Keyring = field(init=False)
     wallet: Wallet = field(init=False)
     session: Session = field(init=False)
@@ -85,7 +87,8 @@ class World:
 
     async def open(self) -> None:
         """Compose everything over the file as a starting daemon does, still locked."""
-        self.gate, self.keyring = Gate(), Keyring()
+        self.clock_guard = ClockGuard(self.clock)
+        self.gate, self.keyring = Gate(self.clock_guard), Keyring()
         self.database = await Database.open(
             self.settings.database.path,
             ids=self.ids,
@@ -98,6 +101,7 @@ class World:
 
     async def start(self) -> None:
         """What a daemon does at start with a password."""
+        await self.app.clock_watch.load()
         await self.app.freshness.look()
         await self.app.safety.load()
         if self.gate.is_normal:
@@ -112,6 +116,7 @@ class World:
         if unlocked:
             await self.start()
         else:
+            await self.app.clock_watch.load()
             await self.app.freshness.look()
             await self.app.safety.load()
 
@@ -142,6 +147,7 @@ class World:
 
     async def tick(self) -> None:
         """Run every periodic sweep once."""
+        await self.app.upkeep.finish_halt()
         await self.app.upkeep.release_due()
         await self.app.upkeep.expire_overdue()
         await self.app.upkeep.carry_on()
@@ -264,6 +270,8 @@ class World:
             vault=cast(KeyVault, self.vault),
             keyring=self.keyring,
             gate=self.gate,
+            clock_guard=self.clock_guard,
+            is_sandbox=False,
             chains=self.chains,
             spawn=self.spawn,
             started_at=self.clock.now(),

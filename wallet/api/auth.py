@@ -52,10 +52,20 @@ async def prove_owner(call: Call, row: Row) -> None:
                 call.header(b"x-master-password"), ticket=call.header(b"x-ticket")
             )
             await call.operations.approvals.require_current_code(call.header(b"x-totp-code"))
+        case Needs.PASSWORD_TO_LOOSEN:
+            if proof_given(call):
+                await call.operations.password.require(
+                    call.header(b"x-master-password"), ticket=call.header(b"x-ticket")
+                )
         case Needs.TYPED_PASSWORD:
             await call.operations.password.require(typed_password(call))
         case Needs.NOTHING | Needs.SOCKET | Needs.SESSION | Needs.OPERATION_PROVES:
             return
+
+
+def proof_given(call: Call) -> bool:
+    """Whether the call carries a password or a ticket at all."""
+    return call.header(b"x-master-password") is not None or call.header(b"x-ticket") is not None
 
 
 def typed_password(call: Call) -> str:

@@ -22,6 +22,7 @@ _SECURITY: Mapping[Needs, list[dict[str, list[str]]]] = {
         {"masterPassword": [], "totpCode": []},
         {"ticket": [], "totpCode": []},
     ],
+    Needs.PASSWORD_TO_LOOSEN: [{}, {"masterPassword": []}, {"ticket": []}],
     Needs.TYPED_PASSWORD: [{"masterPassword": []}],
 }
 _SCHEMES = {

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from wallet.domain.audit_chain import Head, Verdict
+from wallet.domain.autostop import StopRule
 from wallet.domain.chains import Network
 from wallet.domain.owner import Band, Factor, Owner
 from wallet.domain.safety import SystemState
@@ -107,6 +108,46 @@ class Policies(Protocol):
     async def remove(self, rule_id: str, actor: str) -> None: ...
 
 
+class StopRuleLine(Protocol):
+    @property
+    def kind(self) -> StopRule: ...
+    @property
+    def wallet_id(self) -> str | None: ...
+    @property
+    def is_default(self) -> bool: ...
+    @property
+    def rules(self) -> Mapping[str, Any]: ...
+
+
+class AutoStop(Protocol):
+    async def list(self, wallet_id: str | None = None) -> Sequence[StopRuleLine]: ...
+
+    async def put(
+        self,
+        kind: StopRule,
+        given: Mapping[str, Any],
+        wallet_id: str | None,
+        *,
+        actor: str,
+        proved: bool,
+    ) -> StopRuleLine: ...
+
+    async def reset(
+        self, kind: StopRule, wallet_id: str | None, *, actor: str, proved: bool
+    ) -> StopRuleLine: ...
+
+
+class Holds(Protocol):
+    async def freeze_session(self, session_id: str, *, actor: str, reason: str) -> Session: ...
+    async def suspend_wallet(self, wallet_id: str, *, actor: str, reason: str) -> Wallet: ...
+    async def resume_session(self, session_id: str, *, actor: str) -> Session: ...
+    async def resume_wallet(self, wallet_id: str, *, actor: str) -> Wallet: ...
+
+
+class ClockWatch(Protocol):
+    async def trust(self, actor: str) -> None: ...
+
+
 class OwnerDesk(Protocol):
     async def start_pairing(self, actor: str) -> str: ...
     async def pairing_status(self) -> Mapping[str, Any]: ...
@@ -133,6 +174,8 @@ class StopReport(Protocol):
     def wallets_suspended(self) -> int: ...
     @property
     def exposure(self) -> Sequence[Transaction]: ...
+    @property
+    def stored(self) -> bool: ...
 
 
 class Safety(Protocol):
@@ -162,6 +205,19 @@ class MemoryGuards(Protocol):
     def signer(self) -> Mapping[str, Any] | None: ...
 
 
+class HeldLine(Protocol):
+    @property
+    def kind(self) -> str: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def by(self) -> str: ...
+    @property
+    def since(self) -> int | None: ...
+
+
 class StatusView(Protocol):
     @property
     def state(self) -> SystemState: ...
@@ -179,6 +235,10 @@ class StatusView(Protocol):
     def open(self) -> int: ...
     @property
     def sessions(self) -> int: ...
+    @property
+    def held(self) -> Sequence[HeldLine]: ...
+    @property
+    def clock_doubt(self) -> str: ...
     @property
     def audit_head(self) -> str: ...
     @property
@@ -246,6 +306,9 @@ class Operations:
     sessions: Sessions
     wallets: Wallets
     policies: Policies
+    autostop: AutoStop
+    holds: Holds
+    clock_watch: ClockWatch
     owner: OwnerDesk
     reset: FactorReset
     safety: Safety

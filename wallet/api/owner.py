@@ -10,7 +10,17 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from wallet.api import approvals, audit, pairing, policies, safety, sessions, transactions, wallets
+from wallet.api import (
+    approvals,
+    audit,
+    autostop,
+    pairing,
+    policies,
+    safety,
+    sessions,
+    transactions,
+    wallets,
+)
 from wallet.api.agent import Door
 from wallet.api.auth import prove_owner
 from wallet.api.guards import (
@@ -25,6 +35,7 @@ from wallet.api.health import Health
 from wallet.api.openapi import OpenApi
 from wallet.api.routes import Needs, Row, build_routes
 from wallet.wire import owner as wire
+from wallet.wire.autostop import PutStopRule, StopRuleList, StopRulesQuery, StopRuleView
 from wallet.wire.policies import PoliciesQuery, PolicyList, PolicyView, PutPolicy
 from wallet.wire.sessions import (
     CreatedSession,
@@ -46,7 +57,7 @@ def owner_rows(door: Door) -> Sequence[Row]:
     held = sessions.OwnerSessions(door.clock.now)
     nothing, socket = Needs.NOTHING, Needs.SOCKET
     password, typed = Needs.PASSWORD, Needs.TYPED_PASSWORD
-    factor = Needs.CURRENT_FACTOR
+    factor, loosen = Needs.CURRENT_FACTOR, Needs.PASSWORD_TO_LOOSEN
     rows = [
         # looking
         Row("GET", "/v1/status", safety.status, socket,
@@ -81,7 +92,13 @@ def owner_rows(door: Door) -> Sequence[Row]:
             "Whether the books are right", wire.LedgerView, query=wire.LedgerQuery),
         Row("GET", "/v1/doctor", safety.doctor, socket,
             "What is wrong, if anything", wire.DoctorView),
+        Row("GET", "/v1/autostop", autostop.show, socket,
+            "The auto-stop rules", StopRuleList, query=StopRulesQuery),
         # protecting
+        Row("POST", "/v1/sessions/{id}/freeze", autostop.freeze_session, socket,
+            "Hold a session", SessionView, wire.Reason),
+        Row("POST", "/v1/wallets/{id}/suspend", autostop.suspend_wallet, socket,
+            "Hold a wallet", WalletView, wire.Reason),
         Row("POST", "/v1/transactions/{id}/reject", approvals.reject, socket,
             "Say no", TransactionView, wire.Reason),
         Row("POST", "/v1/transactions/{id}/cancel", approvals.cancel, socket,
@@ -94,6 +111,11 @@ def owner_rows(door: Door) -> Sequence[Row]:
             "Stay stopped", wire.StopView),
         Row("POST", "/v1/factor/reset/cancel", pairing.cancel_reset, socket,
             "Keep the authenticator app", wire.Done),
+        # tightening needs the socket, loosening the password: the operation judges
+        Row("PUT", "/v1/autostop", autostop.put, loosen,
+            "Change an auto-stop rule", StopRuleView, PutStopRule),
+        Row("DELETE", "/v1/autostop/{id}", autostop.reset, loosen,
+            "Take an auto-stop rule back to its default", StopRuleView, query=StopRulesQuery),
         # changing
         Row("POST", "/v1/wallets", wallets.owner_create, password,
             "Make a wallet", WalletView, CreateWallet, status=201),
@@ -118,12 +140,18 @@ def owner_rows(door: Door) -> Sequence[Row]:
         Row("POST", "/v1/ticket", safety.ticket, Needs.OPERATION_PROVES,
             "Exchange the password for ten minutes", wire.TicketView, status=201),
         # releasing
+        Row("POST", "/v1/sessions/{id}/resume", autostop.resume_session, factor,
+            "Let go a session", SessionView),
+        Row("POST", "/v1/wallets/{id}/resume", autostop.resume_wallet, factor,
+            "Let go a wallet", WalletView),
         Row("PUT", "/v1/policies", policies.owner_put, password,
             "Add or replace a rule", PolicyView, PutPolicy),
         Row("PUT", "/v1/policies/{id}", policies.owner_replace, password,
             "Replace a rule", PolicyView, PutPolicy),
         Row("POST", "/v1/sessions", sessions.owner_create, password,
             "Let an agent in", CreatedSession, CreateSession, status=201),
+        Row("POST", "/v1/clock/trust", safety.trust_clock, typed,
+            "Say that the host's clock is right", wire.Done),
         Row("POST", "/v1/transactions/{id}/approve", approvals.approve, password,
             "Say yes", TransactionView, wire.Approve),
         Row("POST", "/v1/recover", safety.recover, typed,

@@ -11,6 +11,7 @@ from wallet.wire.owner import (
     Done,
     GuardsView,
     HaltView,
+    HeldView,
     MemoryView,
     Reason,
     Recover,
@@ -36,6 +37,17 @@ async def status(call: Call) -> Answer:
             waiting=found.waiting,
             open=found.open,
             sessions=found.sessions,
+            held=[
+                HeldView(
+                    kind="session" if one.kind == "session" else "wallet",
+                    id=one.id,
+                    name=one.name,
+                    by=one.by,
+                    since=seconds(one.since),
+                )
+                for one in found.held
+            ],
+            clock_doubt=found.clock_doubt or None,
             audit_head=found.audit_head,
             bot={**found.bot, "frozen": found.frozen},
             jobs=dict(found.jobs),
@@ -61,6 +73,7 @@ async def halt(call: Call) -> Answer:
     return Answer(
         HaltView(
             state=StopState.ACTIVATED,
+            stored=report.stored,
             sessions_revoked=report.sessions_revoked,
             transactions_cancelled=report.transactions_cancelled,
             wallets_suspended=report.wallets_suspended,
@@ -90,6 +103,12 @@ async def unlock(call: Call) -> Answer:
 async def ticket(call: Call) -> Answer:
     found, expires_at = await call.operations.password.ticket(typed_password(call))
     return Answer(TicketView(ticket=found, expires_at=expires_at // 1000), 201)
+
+
+async def trust_clock(call: Call) -> Answer:
+    """The owner looked: the host's clock is right. No code is asked for, as none can be checked meanwhile."""
+    await call.operations.clock_watch.trust(ACTOR)
+    return Answer(Done())
 
 
 async def shutdown(call: Call) -> Answer:

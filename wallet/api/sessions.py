@@ -1,7 +1,6 @@
 """Sessions: claimed, renewed and explained to the agent; created, listed and ended by the owner."""
 
 from collections.abc import Callable, Mapping
-from typing import Literal
 
 from wallet.api.policies import policy_view
 from wallet.api.routes import Answer, Call
@@ -21,6 +20,7 @@ from wallet.wire.sessions import (
     DaemonInfo,
     SessionList,
     SessionsQuery,
+    SessionStatus,
     SessionView,
     TokenView,
 )
@@ -128,14 +128,18 @@ def session_view(session: Session, now: int) -> SessionView:
         claimed_at=seconds(session.claimed_at),
         revoked_at=seconds(session.revoked_at),
         revoked_reason=session.revoked_reason,
+        frozen_at=seconds(session.frozen_at),
+        frozen_by=session.frozen_by,
     )
 
 
-def _status(session: Session, now: int) -> Literal["WAITING", "ACTIVE", "EXPIRED", "REVOKED"]:
+def _status(session: Session, now: int) -> SessionStatus:
     if session.revoked_at is not None:
         return "REVOKED"
     if now >= session.expires_at:
         return "EXPIRED"
+    if session.frozen_at is not None:
+        return "FROZEN"
     return "WAITING" if session.claimed_at is None else "ACTIVE"
 
 

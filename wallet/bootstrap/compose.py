@@ -8,20 +8,25 @@ from wallet import __version__
 from wallet.api.operations import Operations
 from wallet.domain.owner import Factor
 from wallet.errors import KeystoreError, WalletError
+from wallet.keystore.files import BOT_TOKEN
 from wallet.notifications.outbox import Outbox
 from wallet.operations.approvals import Approvals
 from wallet.operations.audit import AuditGuard, AuditLog
+from wallet.operations.autostop import AutoStop
+from wallet.operations.clock_watch import ClockWatch, World
 from wallet.operations.console import Console
 from wallet.operations.factor_reset import FactorReset
 from wallet.operations.freshness import Freshness
+from wallet.operations.holds import Holds
 from wallet.operations.inbox import Inbox
+from wallet.operations.keys import Keys
 from wallet.operations.ledger import Ledger
 from wallet.operations.owner import OwnerDesk
 from wallet.operations.password import MasterPassword
 from wallet.operations.policies import Minima, Policies
 from wallet.operations.queries import MemoryGuards, Queries, Sources
 from wallet.operations.room import Room
-from wallet.operations.safety import Safety, Waits
+from wallet.operations.safety import Safety, Told, Waits
 from wallet.operations.sessions import Defaults, Sessions
 from wallet.operations.transactions import Transactions
 from wallet.operations.unlocking import Unlocking
@@ -41,9 +46,11 @@ from wallet.pipeline.settlement import Settlement
 from wallet.pipeline.signing import Signing
 from wallet.ports.chain import Chain
 from wallet.ports.world import Checkpoints, Clock, Ids
+from wallet.safety.clock_guard import ClockGuard
 from wallet.safety.gate import Gate
+from wallet.safety.halt_file import HaltFile
 from wallet.safety.keyring import Keyring
-from wallet.settings import Settings
+from wallet.settings import KNOWN_NETWORKS, Settings
 from wallet.signer.client import KeyVault
 from wallet.signer.hardening import guards
 
@@ -62,6 +69,8 @@ class Ground:
     vault: KeyVault
     keyring: Keyring
     gate: Gate
+    clock_guard: ClockGuard
+    is_sandbox: bool  # where every clock is this host's own and proves nothing
     chains: Mapping[str, Chain]
     spawn: Spawn
     started_at: int
@@ -80,6 +89,7 @@ class App:
     guard: AuditGuard
     freshness: Freshness
     unlocking: Unlocking
+    clock_watch: ClockWatch
     upkeep: Upkeep
     executor: Executor
     settlement: Settlement
@@ -185,6 +195,16 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         executor=executor,
         checkpoints=ground.checkpoints,
         execute_within_ms=settings.execution.approval_seconds * 1000,
+        gate=ground.gate,
+    )
+
+    password = MasterPassword(
+        store,
+        clock,
+        ids,
+        vault=ground.vault,
+        attempts=settings.safety.password_attempts,
+        lockout_seconds=settings.safety.lockout_seconds,
     )
 
     def resumed() -> None:
@@ -195,14 +215,13 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         store,
         clock,
         gate=ground.gate,
-        keyring=ground.keyring,
-        vault=ground.vault,
-        halt_file=settings.data_dir / "HALT",
+        keys=Keys(store, ground.vault, ground.keyring),
+        halt_file=HaltFile(settings.data_dir / "HALT"),
         waits=Waits(
             settings.safety.recovery_wait_seconds, settings.safety.recovery_wait_tap_seconds
         ),
         check_code=approvals.check_code,
-        resumed=resumed,
+        told=Told(stopped=password.forget_tickets, resumed=resumed),
     )
     guard = AuditGuard(store, clock, safety)
     unlocking = Unlocking(
@@ -226,6 +245,7 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
             settings.session.max_renewals,
         ),
         spawn=ground.spawn,
+        gate=ground.gate,
     )
     policies = Policies(
         store,
@@ -245,7 +265,6 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         policies=policies,
         keyring=ground.keyring,
     )
-    owner = OwnerDesk(store, clock, ids, ground.vault, ground.keyring)
 
     async def memory() -> MemoryGuards:
         try:
@@ -254,6 +273,7 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
             signer = None
         return MemoryGuards(guards().to_json(), signer)
 
+    owner = OwnerDesk(store, clock, ids, ground.vault, keyring=ground.keyring, gate=ground.gate)
     queries = Queries(
         store,
         clock,
@@ -263,6 +283,8 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
             bot=ground.bot,
             jobs=ground.jobs,
             memory=memory,
+            clock_doubt=lambda: "" if ground.gate.has_time else ground.clock_guard.reason,
+            as_it_counts=safety.as_it_counts,
             started_at=ground.started_at,
             version=__version__,
         ),
@@ -287,13 +309,8 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
     console = Console(
         store, clock, ids, transactions, approvals, sessions, safety, reset, outbox.wake
     )
-    password = MasterPassword(
-        store,
-        clock,
-        ids,
-        vault=ground.vault,
-        attempts=settings.safety.password_attempts,
-        lockout_seconds=settings.safety.lockout_seconds,
+    clock_watch = ClockWatch(
+        store, clock, ground.clock_guard, _clock_world(ground), executor.retry_all
     )
     freshness = Freshness(store, AnchorFile(settings.data_dir), safety)
     upkeep = Upkeep(
@@ -301,7 +318,7 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         clock,
         gate=ground.gate,
         safety=safety,
-        watches=Watches(guard, freshness),
+        watches=Watches(guard, freshness, clock_watch),
         executor=executor,
         outcomes=outcomes,
         denials=denials,
@@ -313,6 +330,9 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         sessions=sessions,
         wallets=wallets,
         policies=policies,
+        autostop=AutoStop(store, clock),
+        holds=Holds(store, clock),
+        clock_watch=clock_watch,
         owner=owner,
         reset=reset,
         audit=AuditLog(store, ground.keyring),
@@ -331,6 +351,7 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         guard=guard,
         freshness=freshness,
         unlocking=unlocking,
+        clock_watch=clock_watch,
         upkeep=upkeep,
         executor=executor,
         settlement=settlement,
@@ -341,3 +362,12 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         queries=queries,
         sessions=sessions,
     )
+
+
+def _clock_world(ground: Ground) -> World:
+    """Who may know the time: the chains, and Telegram where there is a bot."""
+    local = {name for name in ground.chains if name.endswith(("-local", "-localnet"))}
+    public = (frozenset(ground.chains) & KNOWN_NETWORKS.keys()) - local
+    has_bot = (ground.settings.data_dir / BOT_TOKEN).exists()
+    outside = bool(public) or has_bot
+    return World(ground.chains, public, has_reference=outside and not ground.is_sandbox)

@@ -33,6 +33,7 @@ from wallet.keystore.files import BOT_TOKEN, read_secret_file
 from wallet.persistence.database import Database
 from wallet.ports.chain import Chain
 from wallet.ports.world import Checkpoints
+from wallet.safety.clock_guard import ClockGuard
 from wallet.safety.gate import Gate
 from wallet.safety.keyring import Keyring
 from wallet.signer.client import KeyVault
@@ -57,7 +58,8 @@ class _Daemon:
         self._settings = launch.settings
         self._clock = SystemClock()
         self._ids = SystemIds()
-        self._gate = Gate()
+        self._clock_guard = ClockGuard(self._clock)
+        self._gate = Gate(self._clock_guard)
         self._keyring = Keyring()
         self._heartbeat = Heartbeat()
         self._started_at = self._clock.now()
@@ -138,8 +140,10 @@ class _Daemon:
     async def _open(self, app: App, database: Database) -> None:
         """Take over the stored state, unlock if a password was given, and carry on what a crash left.
 
-        Whether the database is behind the world is asked before anything is written.
+        Whether the database is behind the world, and the clock behind the last fact, is asked before
+        anything is written.
         """
+        await app.clock_watch.load()
         await app.freshness.look()
         await self._note_start(database)
         await app.safety.load()
@@ -198,7 +202,7 @@ class _Daemon:
             desk = Desk(
                 app.console, app.inbox, app.queries, app.sessions, app.owner, self._clock, networks
             )
-            telegram = build(token.strip(), base_url, desk)
+            telegram = build(token.strip(), base_url, desk, heard=self._heard_time)
         except WalletError as error:
             refusal = error.message
             self._bot_facts = lambda: {"state": "REFUSED", "lastError": refusal}
@@ -207,6 +211,9 @@ class _Daemon:
         self._bot_facts = telegram.status.as_dict
         app.outbox.attach(telegram.channel)
         await telegram.run(self._stopping)
+
+    def _heard_time(self, at: int) -> None:
+        self._clock_guard.hear(at, "Telegram")
 
     def _ground(self, database: Database, vault: KeyVault, tasks: asyncio.TaskGroup) -> Ground:
         def spawn(work: Coroutine[Any, Any, None]) -> object:
@@ -224,6 +231,8 @@ class _Daemon:
             vault=vault,
             keyring=self._keyring,
             gate=self._gate,
+            clock_guard=self._clock_guard,
+            is_sandbox=self._launch.kind == "sandbox",
             chains=self._chains,
             spawn=spawn,
             started_at=self._started_at,

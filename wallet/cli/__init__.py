@@ -26,6 +26,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "send": "send.send",
     "kill": "safety.kill",
     "recover": "safety.recover",
+    "clock": "safety.clock",
     "doctor": "doctor.doctor",
 }
 GROUPS: Final[Mapping[str, str]] = {
@@ -35,6 +36,8 @@ GROUPS: Final[Mapping[str, str]] = {
     "factor": "factors.app",
     "audit": "audit.app",
     "keystore": "keystore.app",
+    "autostop": "autostop.app",
+    "resume": "autostop.resume_app",
 }
 
 

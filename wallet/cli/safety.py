@@ -23,6 +23,9 @@ def kill(
 
 def _say_stopped(found: Any) -> None:
     print("Stopped. Nothing is signed or sent until you recover.")
+    if not found["stored"]:
+        print("The database cannot be written yet; that is tried again by itself: waiaas status")
+        return
     print(
         f"Sessions ended: {found['sessionsRevoked']}. "
         f"Waiting payments cancelled: {found['transactionsCancelled']}. "
@@ -80,3 +83,28 @@ def unlock(
     """Open the keystore of a daemon that was started without the password."""
     found = owner.door(data_dir, password_file).release("POST", "/v1/unlock")
     render.show(found, as_json=as_json, say=lambda _: print("Unlocked; payments can be signed."))
+
+
+def clock(
+    *,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="You looked: the host's clock is right.")
+    ] = False,
+    data_dir: DataDir = None,
+    password_file: PasswordFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Whether the host's clock is believed. While it is in doubt nothing leaves and no code counts."""
+    door = owner.door(data_dir, password_file)
+    if trust:
+        door.release("POST", "/v1/clock/trust")
+    doubt = door.get("/v1/status")["clockDoubt"]
+    render.show({"trusted": doubt is None, "doubt": doubt}, as_json=as_json, say=_say_clock)
+
+
+def _say_clock(found: Any) -> None:
+    if found["trusted"]:
+        print("The host's clock is believed.")
+        return
+    print(f"In doubt: {found['doubt']}.")
+    print("If the clock is right: waiaas clock --trust")

@@ -6,7 +6,7 @@ import typer
 
 from wallet.cli import owner, render
 from wallet.cli.http import Call, over_url
-from wallet.cli.options import AsJson, DataDir, PasswordFile, Totp
+from wallet.cli.options import AsJson, DataDir, PasswordFile, Reason, Totp
 from wallet.cli.send import DEFAULT_URL
 from wallet.cli.wallets import WalletName
 from wallet.domain.money import format_units, parse_human
@@ -118,6 +118,24 @@ def _spent(door: owner.OwnerDoor, session: Any, asset: str) -> str:
     spent, limit = int(session["spent"].get(asset, 0)), int(session["limits"][asset])
     shown = format_units(limit, network.decimals)
     return f"{format_units(spent, network.decimals)} of {shown} {network.symbol}"
+
+
+@app.command("freeze")
+def freeze(
+    *,
+    session_id: Annotated[str, typer.Argument(help="The session's id.")],
+    reason: Reason = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Hold a session: its waiting payments are cancelled, and it asks for none until you resume it."""
+    body = {} if reason is None else {"reason": reason}
+    answer = owner.door(data_dir).send("POST", f"/v1/sessions/{session_id}/freeze", body)
+    render.show(
+        answer,
+        as_json=as_json,
+        say=lambda found: print(f"Frozen. To let it go: waiaas resume session {found['id']}"),
+    )
 
 
 @app.command("revoke")

@@ -56,6 +56,16 @@ def _say_status(found: Any) -> None:
     for one in found["wallets"]:
         balance = one["formatted"] or f"balance unknown: {one['error']}"
         print(f"  {render.plain(one['name'])}  {balance}  {one['address']}")
+    for one in found["held"]:
+        what = "frozen session" if one["kind"] == "session" else "suspended wallet"
+        how = (
+            "waiaas recover"
+            if one["by"] == "KILL_SWITCH"
+            else f"waiaas resume {one['kind']} {one['id']}"
+        )
+        print(f"  {what} {render.plain(one['name'])} by {one['by']}. To let it go: {how}")
+    if found["clockDoubt"]:
+        print(f"The time is in doubt: {found['clockDoubt']}. Nothing leaves: waiaas clock")
     state = found["state"]
     if state["state"] == "RECOVERING":
         print(f"A recovery runs; payments start again at {render.moment(state['recoveryAt'])}.")

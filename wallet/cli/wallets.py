@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from wallet.cli import owner, render
-from wallet.cli.options import AsJson, DataDir, PasswordFile
+from wallet.cli.options import AsJson, DataDir, PasswordFile, Reason
 from wallet.domain.chains import Network
 from wallet.domain.money import format_units
 
@@ -79,6 +79,25 @@ def show(*, wallet: WalletName, data_dir: DataDir = None, as_json: AsJson = Fals
         **_fee(found, network),
     }
     render.show(detail, as_json=as_json, say=lambda one: _say_wallet(one, network))
+
+
+@app.command("suspend")
+def suspend(
+    *,
+    wallet: WalletName,
+    reason: Reason = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Hold a wallet: its waiting payments are cancelled, and no session pays with it until you resume it."""
+    door = owner.door(data_dir)
+    body = {} if reason is None else {"reason": reason}
+    answer = door.send("POST", f"/v1/wallets/{door.wallet(wallet)['id']}/suspend", body)
+    render.show(
+        answer,
+        as_json=as_json,
+        say=lambda found: print(f"Suspended. To let it go: waiaas resume wallet {found['id']}"),
+    )
 
 
 def explorer_link(network: Network, address: str) -> str | None:

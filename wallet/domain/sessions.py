@@ -7,6 +7,7 @@ from wallet.domain.authority import Proof
 from wallet.errors import AuthError, Code, RefusedError
 
 EXPIRED = "expired"  # the reason on a session that ended by time, not by anybody's will
+OWNER = "OWNER"  # who held a session or a wallet, where it was no rule and no stop
 TTL_MIN_SECONDS = 300
 TTL_MAX_SECONDS = 604_800
 ABSOLUTE_LIFETIME_SECONDS = 2_592_000
@@ -45,6 +46,10 @@ class Session:
     renewals: int = 0
     renewed_at: int | None = None
     transactions: int = 0
+    frozen_at: int | None = (
+        None  # held until the owner resumes it; its waiting payments were cancelled
+    )
+    frozen_by: str | None = None  # an auto-stop rule, or OWNER
     spent: Mapping[str, int] = ()  # type: ignore[assignment]  # rows always fill it
     proof: Proof = field(default=Proof.UNKNOWN, compare=False, repr=False)
 
@@ -52,6 +57,18 @@ class Session:
     def was_revoked(self) -> bool:
         """Whether somebody ended it. Its waiting payments end with it; those of an expired one do not."""
         return self.revoked_at is not None and self.revoked_reason != EXPIRED
+
+    def require_not_frozen(self) -> None:
+        """Raise SESSION_FROZEN while the session is held: it may look, and asks for nothing."""
+        if self.frozen_at is None:
+            return
+        who = "by the owner" if self.frozen_by == OWNER else "by auto-stop"
+        raise RefusedError(
+            Code.SESSION_FROZEN,
+            f"This session is frozen {who}; nothing can be paid with it.",
+            details={"frozenAt": self.frozen_at // 1000, "frozenBy": self.frozen_by},
+            hint="Only the owner can resume it. Do not send the payment again before.",
+        )
 
     def require_usable(self, now: int) -> None:
         """Raise AuthError unless the session is neither revoked nor expired at ``now``."""

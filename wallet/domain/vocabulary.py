@@ -8,6 +8,7 @@ from wallet.domain.facts import Fact
 _MOVE = ("status", "attempt", "hash", "error", "message", "fee")
 _STOP = ("state", "reason")
 _SESSION = ("name",)
+_AUTO_STOP = ("rule", "rules", "wallet")
 _WALLET = ("name", "network", "address")
 
 DETAILS: Mapping[Fact, tuple[str, ...]] = MappingProxyType(
@@ -21,14 +22,19 @@ DETAILS: Mapping[Fact, tuple[str, ...]] = MappingProxyType(
         Fact.WALLET_CREATED: _WALLET,
         Fact.WALLET_IMPORTED: _WALLET,
         Fact.WALLET_EXPORTED: _WALLET,
-        Fact.WALLET_SUSPENDED: ("by",),
-        Fact.WALLET_RESUMED: ("by",),
+        Fact.WALLET_SUSPENDED: ("by", "wallet", "reason", "cancelled"),
+        Fact.WALLET_RESUMED: ("by", "wallet"),
         Fact.SESSION_CREATED: _SESSION,
         Fact.SESSION_CLAIMED: _SESSION,
         Fact.SESSION_RENEWED: _SESSION,
         Fact.SESSION_REVOKED: _SESSION,
         Fact.SESSION_EXPIRED: (),
         Fact.SESSION_CLAIM_REUSED: _SESSION,
+        Fact.SESSION_FROZEN: ("sessionId", "name", "wallet", "by", "reason", "cancelled"),
+        Fact.SESSION_RESUMED: ("sessionId", "name", "by"),
+        Fact.AUTO_STOP_SET: _AUTO_STOP,
+        Fact.AUTO_STOP_RESET: _AUTO_STOP,
+        Fact.AUTO_STOP_WARNED: ("rule", "reason", "wallet", "name", "sessionId"),
         Fact.POLICY_SET: ("ruleId", "type", "rules"),
         Fact.POLICY_REMOVED: ("ruleId",),
         Fact.OWNER_PAIRING_STARTED: (),
@@ -68,6 +74,9 @@ DETAILS: Mapping[Fact, tuple[str, ...]] = MappingProxyType(
         Fact.KILL_SWITCH_RECOVERY_CANCELLED: _STOP,
         Fact.KILL_SWITCH_RECOVERED: _STOP,
         Fact.STATE_UNTRUSTED: (),
+        Fact.SIGNER_NOT_KILLED: (),
+        Fact.CLOCK_DOUBTED: ("reason",),
+        Fact.CLOCK_TRUSTED: ("reason",),
         Fact.AUDIT_UNTRUSTED: ("firstBad", "reason"),
         Fact.AUTHORITY_UNPROVED: ("table", "row"),
         Fact.DATABASE_BEHIND: ("why",),

@@ -67,6 +67,14 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
                 "Agents need new sessions: waiaas session create",
             ),
         ),
+        "SIGNER_NOT_KILLED": Template(
+            Severity.STOP,
+            "Stopped, but the signer process did not end",
+            (
+                "It signs nothing without a permit, and none is given. Its keys stay in memory until it ends.",
+                "On the host: waiaas stop",
+            ),
+        ),
         "FACTOR_RESET_STARTED": Template(
             Severity.ALARM,
             "A new authenticator app can soon be enrolled",
@@ -161,6 +169,66 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
                 "Session id: {sessionId}.",
                 "Name: {name}",
             ),
+        ),
+        "SESSION_FROZEN": Template(
+            Severity.ALARM,
+            "A session was frozen",
+            (
+                "{reason}.",
+                "Its waiting payments were cancelled: {cancelled}. It can look, and pay nothing.",
+                "Was this right? End it with /revoke. If not, on the host: waiaas resume session {sessionId}",
+                "Wallet: {wallet}.",
+                "Name: {name}",
+            ),
+        ),
+        "SESSION_RESUMED": Template(
+            Severity.ALARM,
+            "A session may pay again",
+            ("If this was not you, end it: /revoke", "Session id: {sessionId}.", "Name: {name}"),
+        ),
+        "WALLET_SUSPENDED": Template(
+            Severity.ALARM,
+            "A wallet was suspended",
+            (
+                "{reason}.",
+                "Its waiting payments were cancelled: {cancelled}. No session pays with it.",
+                "To let it go, on the host: waiaas resume wallet",
+                "Wallet: {wallet}",
+            ),
+        ),
+        "WALLET_RESUMED": Template(
+            Severity.ALARM,
+            "A wallet may pay again",
+            ("If this was not you, stop everything: /killswitch", "Wallet: {wallet}"),
+        ),
+        "AUTO_STOP_WARNED": Template(
+            Severity.ALARM,
+            "Something looks unusual",
+            (
+                "Auto-stop noticed: {reason}. Nothing was stopped.",
+                "Look: /pending and /sessions. To stop it: /revoke or /killswitch",
+                "Wallet: {wallet}.",
+                "Name: {name}",
+            ),
+        ),
+        "AUTO_STOP_CHANGED": Template(
+            Severity.NEWS,
+            "An auto-stop rule was changed",
+            ("{rule} of {wallet}: {rules}", "See all, on the host: waiaas autostop list"),
+        ),
+        "CLOCK_DOUBTED": Template(
+            Severity.ALARM,
+            "The host's clock is in doubt",
+            (
+                "Payments, delays, approvals and codes wait until Telegram or a chain agrees with it.",
+                "What was seen: {reason}.",
+                "Look at the host's clock. If it is right, run there: waiaas clock --trust",
+            ),
+        ),
+        "CLOCK_TRUSTED": Template(
+            Severity.ALARM,
+            "The host's clock is right again",
+            ("What waited goes on.",),
         ),
         "NONCE_TAKEN": Template(
             Severity.ALARM,

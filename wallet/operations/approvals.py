@@ -26,6 +26,7 @@ from wallet.pipeline.moves import redraw
 from wallet.ports.store import Store, Unit
 from wallet.ports.vault import KeyVault
 from wallet.ports.world import TAPPED, Checkpoints, Clock
+from wallet.safety.gate import Gate
 from wallet.safety.keyring import Keyring
 
 CODE_TRIES = 5
@@ -48,6 +49,7 @@ class Approvals:
         executor: Executor,
         checkpoints: Checkpoints,
         execute_within_ms: int,
+        gate: Gate,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -56,6 +58,7 @@ class Approvals:
         self._executor = executor
         self._checkpoints = checkpoints
         self._execute_within_ms = execute_within_ms
+        self._gate = gate
         self._one_at_a_time = asyncio.Lock()
 
     async def factor_needed(self, transaction_id: str) -> Factor:
@@ -84,6 +87,7 @@ class Approvals:
         """
         await self._require_normal()
         self._keyring.require()
+        self._gate.require_time()
         enrolled = await self._code_enrolled()
         now = self._clock.now()
 
@@ -109,6 +113,7 @@ class Approvals:
             return await self._checked(code)
 
     async def _checked(self, code: str) -> int:
+        self._gate.require_time()
         now = self._clock.now()
         count, locked_until = await self._store.read(
             lambda unit: unit.authority.counter(CODE_COUNTER)
@@ -135,6 +140,7 @@ class Approvals:
         if not await self._vault.totp_enrolled():
             return
         if code is None:
+            self._gate.require_time()
             now = self._clock.now()
             if await self._store.read(lambda unit: reset_is_over(unit, now)):
                 return

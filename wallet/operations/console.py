@@ -77,6 +77,8 @@ class StopReport(Protocol):
     def transactions_cancelled(self) -> int: ...
     @property
     def exposure(self) -> Sequence[Transaction]: ...
+    @property
+    def stored(self) -> bool: ...
 
 
 class Safety(Protocol):
@@ -387,6 +389,8 @@ async def _set_stage(unit: Unit, transaction_id: str, stage: str, until: int | N
 
 
 def _stopped(report: StopReport) -> Answer:
+    if not report.stored:
+        return Answer(AnswerKind.STOPPED_UNSTORED, alert=True)
     params = {
         "sessions": str(report.sessions_revoked),
         "transactions": str(report.transactions_cancelled),

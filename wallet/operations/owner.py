@@ -13,6 +13,7 @@ from wallet.operations.sessions import code_hash, new_code
 from wallet.ports.store import Store, Unit
 from wallet.ports.vault import KeyVault
 from wallet.ports.world import Clock, Ids
+from wallet.safety.gate import Gate
 from wallet.safety.keyring import Keyring
 
 
@@ -36,13 +37,21 @@ class OwnerDesk:
     """Pairing starts and ends on the host; the account in between proves itself with the code."""
 
     def __init__(
-        self, store: Store, clock: Clock, ids: Ids, vault: CodeVault, keyring: Keyring
+        self,
+        store: Store,
+        clock: Clock,
+        ids: Ids,
+        vault: CodeVault,
+        *,
+        keyring: Keyring,
+        gate: Gate,
     ) -> None:
         self._store = store
         self._clock = clock
         self._ids = ids
         self._vault = vault
         self._keyring = keyring
+        self._gate = gate
 
     async def owner(self) -> Owner | None:
         return await self._store.read(lambda unit: unit.authority.owner())
@@ -50,6 +59,7 @@ class OwnerDesk:
     async def start_pairing(self, actor: str) -> str:
         """A fresh code (50 bits, 10 minutes, single use); voids any earlier one. KEYSTORE_LOCKED while locked."""
         self._keyring.require()
+        self._gate.require_time()
         code, now = new_code(self._ids), self._clock.now()
 
         async def body(unit: Unit) -> None:
@@ -80,6 +90,8 @@ class OwnerDesk:
         self, code: str, user_id: int, chat_id: int, name: str, username: str | None
     ) -> bool:
         """Somebody sent a code from a private chat. Five wrong ones by anyone void it."""
+        if not self._gate.has_time:
+            return False
         now = self._clock.now()
 
         async def body(unit: Unit) -> bool:
@@ -100,6 +112,7 @@ class OwnerDesk:
     async def confirm_pairing(self, actor: str, bands: Mapping[str, Band] | None = None) -> Owner:
         """The operator saw id, name and username on the host and said yes. KEYSTORE_LOCKED while locked."""
         self._keyring.require()
+        self._gate.require_time()
         now = self._clock.now()
 
         async def body(unit: Unit) -> Owner:
@@ -161,6 +174,7 @@ class OwnerDesk:
 
     async def confirm_totp(self, code: str, actor: str = "host") -> None:
         """Prove that the new generator works; lifts a freeze of codes."""
+        self._gate.require_time()
         now = self._clock.now()
         step = await self._vault.totp_confirm(code, now)
         if step is None:

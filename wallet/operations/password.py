@@ -59,6 +59,10 @@ class MasterPassword:
         self._tickets[ticket] = now + TICKET_MS
         return ticket, now + TICKET_MS
 
+    def forget_tickets(self) -> None:
+        """Everything is stopped: what the password was exchanged for before counts no more."""
+        self._tickets.clear()
+
     async def _require_unlocked_counter(self) -> None:
         _, until = await self._store.read(lambda unit: unit.authority.counter(COUNTER))
         left = until - self._clock.now()

@@ -1,7 +1,7 @@
 """What the owner looks at: status, waiting payments, limits. Nothing here changes anything."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,9 +17,10 @@ from wallet.domain.rules import (
     Whitelist,
 )
 from wallet.domain.safety import SystemState
+from wallet.domain.sessions import Session
 from wallet.domain.spending import Bucket, Reservation
 from wallet.domain.transactions import OPEN, Status, Transaction
-from wallet.domain.wallets import Wallet
+from wallet.domain.wallets import Wallet, WalletStatus
 from wallet.errors import Code, WalletError
 from wallet.operations.console import is_frozen
 from wallet.operations.wallets import Wallets
@@ -46,6 +47,17 @@ class MemoryGuards:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldLine:
+    """A frozen session or a suspended wallet. ``by``: OWNER, KILL_SWITCH or an auto-stop rule; epoch ms."""
+
+    kind: str  # session, wallet
+    id: str
+    name: str
+    by: str
+    since: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class StatusView:
     """Everything on one page. ``bot`` and ``jobs`` are what those doors say of themselves."""
 
@@ -57,6 +69,8 @@ class StatusView:
     waiting: int  # QUEUED
     open: int  # not terminal
     sessions: int  # usable now
+    held: tuple[HeldLine, ...]  # what nobody can pay with until the owner resumes it
+    clock_doubt: str
     audit_head: str
     bot: Mapping[str, Any]
     jobs: Mapping[str, Any]
@@ -87,6 +101,10 @@ class Sources:
     memory: Callable[[], Awaitable[MemoryGuards]]
     started_at: int
     version: str
+    clock_doubt: Callable[[], str] = lambda: ""  # why the time is in doubt; empty while it is not
+    as_it_counts: Callable[[SystemState], SystemState] = lambda stored: (
+        stored
+    )  # with a stop not stored yet
 
 
 class Queries:
@@ -111,7 +129,7 @@ class Queries:
                 await unit.wallets.all(),
                 len(await unit.transactions.in_status(Status.QUEUED)),
                 len(await unit.transactions.in_status(*OPEN)),
-                sum(1 for s in sessions if s.revoked_at is None and now < s.expires_at),
+                [s for s in sessions if s.revoked_at is None and now < s.expires_at],
                 short(head),
             )
 
@@ -119,14 +137,16 @@ class Queries:
         state, owner, frozen, wallets, waiting, open_, sessions, head = found
         lines = await asyncio.gather(*(self._line(wallet) for wallet in wallets))
         return StatusView(
-            state=state,
+            state=self._sources.as_it_counts(state),
             locked=self._sources.locked(),
             frozen=frozen,
             owner=owner,
             wallets=tuple(lines),
             waiting=waiting,
             open=open_,
-            sessions=sessions,
+            sessions=sum(1 for session in sessions if session.frozen_at is None),
+            held=_held(wallets, sessions),
+            clock_doubt=self._sources.clock_doubt(),
             audit_head=head,
             bot=self._sources.bot(),
             jobs=self._sources.jobs(),
@@ -220,6 +240,20 @@ class Queries:
 
     def _units(self, key: str) -> int:
         return next((n.decimals for n in self._wallets.networks() if n.native.key == key), 0)
+
+
+def _held(wallets: Sequence[Wallet], sessions: Sequence[Session]) -> tuple[HeldLine, ...]:
+    suspended = [
+        HeldLine("wallet", wallet.id, wallet.name, wallet.suspended_by or "", None)
+        for wallet in wallets
+        if wallet.status is WalletStatus.SUSPENDED
+    ]
+    frozen = [
+        HeldLine("session", one.id, one.name, one.frozen_by or "", one.frozen_at)
+        for one in sessions
+        if one.frozen_at is not None
+    ]
+    return (*suspended, *frozen)
 
 
 def _tiers(bounds: Any, decimals: int, delay_seconds: int) -> str:

@@ -33,6 +33,7 @@ from wallet.operations.transactions import cancel_rows
 from wallet.pipeline.moves import Cause
 from wallet.ports.store import SessionReader, Store, Unit
 from wallet.ports.world import Clock, Ids
+from wallet.safety.gate import Gate
 from wallet.safety.keyring import Keyring
 from wallet.sessions.tokens import Proofs, invalid_token, mint, require_shape, token_hash
 
@@ -59,6 +60,7 @@ class Sessions:
         keyring: Keyring,
         defaults: Defaults,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
+        gate: Gate,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -67,6 +69,7 @@ class Sessions:
         self._keyring = keyring
         self._defaults = defaults
         self._spawn = spawn
+        self._gate = gate
         self._proofs = Proofs()
 
     def authenticate(self, token: str) -> tuple[Session, Wallet]:
@@ -152,6 +155,7 @@ class Sessions:
 
     async def claim(self, code: str) -> tuple[Session, str]:
         """Exchange a claim code for its token, once. A second use ends the session and alarms."""
+        self._gate.require_time()
         now = self._clock.now()
         hashed = code_hash(code)
         key = self._keyring.require().jwt
@@ -257,6 +261,7 @@ class Sessions:
             await self._store.run(lambda unit: unit.sessions.forget_previous_token(session_id))
 
     def _require_renewable(self, session: Session, now: int) -> None:
+        session.require_not_frozen()
         if session.renewals >= session.limits.max_renewals:
             raise RefusedError(
                 Code.RENEWAL_LIMIT_REACHED, "This session was renewed as often as it may be."

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from wallet.domain.autostop import HourlyRate
 from wallet.domain.facts import Fact
 from wallet.domain.safety import StopState, SystemState, state_mac
 from wallet.ports.store import Store, Unit
@@ -48,6 +49,8 @@ async def give_birth(
         await unit.authority.save_state(first, expected_version=0)
         await unit.authority.begin()
         await unit.policies.open_scope(None)
+        if birth.kind == "sandbox":  # where agents are tried out as fast as they can
+            await unit.autostop.put_rule(None, HourlyRate(enabled=False), clock.now())
         await unit.audit.append(
             Fact.DIRECTORY_BORN, actor="host", at=clock.now(), details={"kind": birth.kind}
         )

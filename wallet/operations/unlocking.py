@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 
 from wallet.domain.facts import Fact
 from wallet.domain.safety import StopState
-from wallet.errors import Code, KeystoreError, UnavailableError
+from wallet.errors import Code, UnavailableError
 from wallet.operations.audit import AuditGuard
 from wallet.operations.safety import Safety
+from wallet.operations.same_wallets import require_same_wallets
 from wallet.ports.store import Store
 from wallet.ports.vault import KeyVault
 from wallet.ports.world import Clock
@@ -42,7 +43,7 @@ class Unlocking:
     async def unlock(self, password: str) -> None:
         """Open the keystore. Raises WRONG_PASSWORD, KEYSTORE_CORRUPTED, SYSTEM_LOCKED while stopped."""
         state = await self._safety.state()
-        if state.state is not StopState.NORMAL:
+        if state.state is not StopState.NORMAL or not self._safety.is_normal:
             raise UnavailableError(
                 Code.SYSTEM_LOCKED,
                 "The kill switch is active, so the keystore stays locked.",
@@ -51,7 +52,7 @@ class Unlocking:
         if not self._vault.alive:
             await self._vault.restart()
         subkeys = await self._vault.unlock(password)
-        await self._require_same_wallets()
+        await require_same_wallets(self._store, self._vault)
         # Before the daemon has the keys: until the state proved itself nothing may be signed.
         await self._safety.require_trusted_normal(subkeys.row_mac)
         sealed = await self._sound_tail(subkeys.audit)
@@ -71,16 +72,3 @@ class Unlocking:
         except UnavailableError:
             self._vault.kill()
             raise
-
-    async def _require_same_wallets(self) -> None:
-        """Every wallet row must have a key whose derived address is the stored one."""
-        keys = {key.wallet_id: key for key in await self._vault.wallets()}
-        for wallet in await self._store.read(lambda unit: unit.wallets.all()):
-            key = keys.get(wallet.id)
-            if key is None or key.address != wallet.address:
-                self._vault.kill()
-                raise KeystoreError(
-                    Code.KEYSTORE_CORRUPTED,
-                    f"The database and the keystore disagree about wallet {wallet.name}.",
-                    hint="Restore database and keystore from the same backup. Nothing was changed.",
-                )

@@ -7,6 +7,7 @@ from wallet.domain.sessions import EXPIRED
 from wallet.domain.transactions import Event, Status, Transaction
 from wallet.errors import Code, ConflictError
 from wallet.operations.audit import AuditGuard
+from wallet.operations.clock_watch import ClockWatch
 from wallet.operations.freshness import Freshness
 from wallet.operations.safety import Safety
 from wallet.pipeline.denials import Denials
@@ -20,10 +21,11 @@ from wallet.safety.gate import Gate
 
 @dataclass(frozen=True, slots=True)
 class Watches:
-    """What looks whether the stored past can be believed."""
+    """What looks whether the stored past and the clock can be believed."""
 
     guard: AuditGuard
     freshness: Freshness
+    clock: ClockWatch
 
 
 class Upkeep:
@@ -52,10 +54,11 @@ class Upkeep:
         self._denials = denials
         self._checkpoints = checkpoints
         self._freshness = watches.freshness
+        self._clock_watch = watches.clock
 
     async def release_due(self) -> int:
         """Hand every DELAY row whose time has come to the executor."""
-        if not self._gate.is_normal:
+        if not self._gate.is_normal or not self._gate.has_time:
             return 0
         now = self._clock.now()
         due = await self._store.read(lambda unit: unit.transactions.due(now))
@@ -67,6 +70,8 @@ class Upkeep:
 
     async def expire_overdue(self) -> int:
         """Expire approvals nobody answered and unsigned rows whose time ran out."""
+        if not self._gate.has_time:
+            return 0
         now = self._clock.now()
         overdue = await self._store.read(lambda unit: unit.transactions.overdue(now))
         for row in overdue:
@@ -76,10 +81,17 @@ class Upkeep:
                 await self._expire(row, now)
         return len(overdue)
 
+    async def watch_clock(self) -> None:
+        """Compare the host's clock with the monotonic one and with the world."""
+        await self._clock_watch.tick()
+
     async def carry_on(self) -> None:
-        """Submit what is cleared and watch what is signed; finish a stop that a file or a crash left half done."""
-        await self._safety.finish_halt()
+        """Submit what is cleared and watch what is signed."""
         await self._executor.carry_on()
+
+    async def finish_halt(self) -> None:
+        """Notice a HALT file, and store a stop that could not be stored at once."""
+        await self._safety.finish_halt()
 
     async def recover(self) -> bool:
         """Complete a recovery whose wait is over."""
@@ -87,6 +99,8 @@ class Upkeep:
 
     async def clean_sessions(self) -> int:
         """Note sessions that ended by time. Rows stay: their payments and audit refer to them."""
+        if not self._gate.has_time:
+            return 0
         now = self._clock.now()
 
         async def body(unit: Unit) -> int:

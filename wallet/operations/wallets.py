@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from wallet.domain.authority import require_proof
 from wallet.domain.chains import Network
 from wallet.domain.facts import Fact
+from wallet.domain.safety import StopState
 from wallet.domain.wallets import Wallet
 from wallet.errors import Code, NotFoundError, UnavailableError, bad_field
 from wallet.operations.policies import Policies, Preset, preset_rules
@@ -44,6 +45,7 @@ class Wallets:
         self._keyring.require()
         chosen = self.network(network)
         await self.require_good(name, preset)
+        await self._store.read(_require_normal)
         key = await self._vault.create_wallet(self._ids.new(), chosen.chain.value, chosen.name)
         return await self.adopt(name, key, preset=preset, actor=actor, fact=Fact.WALLET_CREATED)
 
@@ -112,6 +114,7 @@ class Wallets:
     async def _add(
         self, unit: Unit, wallet: Wallet, preset: Preset, actor: str, fact: Fact
     ) -> None:
+        await _require_normal(unit)
         about = {"name": wallet.name, "network": wallet.network, "address": wallet.address}
         await unit.wallets.add(wallet)
         await unit.policies.open_scope(wallet.id)
@@ -131,3 +134,8 @@ class Wallets:
                 actor=actor,
                 now=wallet.created_at,
             )
+
+
+async def _require_normal(unit: Unit) -> None:
+    if (await unit.authority.state()).state is not StopState.NORMAL:
+        raise UnavailableError(Code.SYSTEM_LOCKED, "Stopped: wallets are made after a recovery.")

@@ -68,6 +68,8 @@ class Session(Model):
     spent = JsonField()  # asset key -> decimal text
     tally = fields.TextField(null=True)  # the counters that ``mac`` covers
     mac = fields.CharField(max_length=72, null=True)
+    frozen_at = fields.BigIntField(null=True)
+    frozen_by = fields.CharField(max_length=64, null=True)
 
     class Meta:
         table = "sessions"
@@ -183,6 +185,7 @@ class Transaction(Model):
             Index(fields=["wallet_id", "status", "id"], name="transactions_by_wallet_status"),
             Index(fields=["status", "id"], name="transactions_by_status"),
             Index(fields=["session_id", "status"], name="transactions_by_session_status"),
+            Index(fields=["session_id", "created_at"], name="transactions_by_session_time"),
             PartialIndex(
                 fields=["due_at"],
                 name="transactions_due",
@@ -267,6 +270,28 @@ class SpendBucket(Model):
     class Meta:
         table = "spend_buckets"
         unique_together = (("started_at", "wallet_id", "asset"),)
+
+
+# A rule the owner set; what has no row counts as the defaults of wallet.domain.autostop.
+class AutoStopRule(Model):
+    id = fields.CharField(primary_key=True, max_length=128)  # wallet id or "*", and the type
+    wallet_id = fields.CharField(max_length=64, null=True)
+    type = fields.CharField(max_length=32)
+    body = fields.TextField()  # canonical JSON
+    updated_at = fields.BigIntField()
+
+    class Meta:
+        table = "autostop_rules"
+
+
+# What auto-stop counts of a session, and from when on it counts a session or a wallet.
+class AutoStopCount(Model):
+    subject = fields.CharField(primary_key=True, max_length=64)
+    failures = fields.BigIntField()
+    resumed_at = fields.BigIntField()
+
+    class Meta:
+        table = "autostop_counts"
 
 
 # Numbered without gaps and chained; triggers of the first migration refuse changes.

@@ -52,10 +52,16 @@ def _has_risen(row: Raw) -> bool:
     )
 
 
+def _thawed(row: Raw) -> Raw | None:
+    """A frozen session as it was sealed before, where it was frozen without a key."""
+    return None if row["frozen_at"] is None else {**row, "frozen_at": None, "frozen_by": None}
+
+
 SESSIONS: Cover[Session] = Cover(
     Table(models.Session, _session, (*_BEFORE, *_LIMITS, *_AFTER, "spent")),
     "session",
     moving=("spent", "transactions"),
+    untightened=_thawed,
     phase=_phase,
     tally=_tally,
     has_risen=_has_risen,
@@ -127,6 +133,11 @@ class SqlSessions:
         return self._change(
             changes, "id = ? AND revoked_at IS NULL", (session_id,), unsealed=Without.GONE
         )
+
+    async def hold(self, session_id: str, at: int | None, by: str | None) -> None:
+        changes = {"frozen_at": at, "frozen_by": by}
+        unsealed = Without.REFUSED if at is None else Without.KEPT
+        self._change(changes, "id = ?", (session_id,), unsealed=unsealed)
 
     async def count(self, session_id: str, by: int) -> None:
         if by < 0 and not self._seals.is_open:

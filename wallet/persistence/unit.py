@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from wallet.persistence.attempts import SqlAttempts
 from wallet.persistence.audit import AuditKey, SqlAudit
 from wallet.persistence.authority import SqlAuthority
+from wallet.persistence.autostop import SqlAutoStop
 from wallet.persistence.console import SqlConsole
 from wallet.persistence.ledger import SqlLedger
 from wallet.persistence.policies import ParsedRules, SqlPolicies
@@ -14,10 +15,11 @@ from wallet.persistence.seals import Seals
 from wallet.persistence.sessions import SqlSessions
 from wallet.persistence.transactions import SqlTransactions
 from wallet.persistence.wallets import SqlWallets
-from wallet.ports.store import (
+from wallet.ports.repositories import (
     Attempts,
     Audit,
     Authority,
+    AutoStop,
     Console,
     Ledger,
     Policies,
@@ -46,6 +48,7 @@ class SqlUnit:
         "attempts",
         "audit",
         "authority",
+        "autostop",
         "console",
         "ledger",
         "policies",
@@ -63,6 +66,7 @@ class SqlUnit:
         self.ledger: Ledger = SqlLedger(db)
         self.audit: Audit = SqlAudit(db, sources.audit_key, sources.now)
         self.authority: Authority = SqlAuthority(db, sources.new_id, sources.seals)
+        self.autostop: AutoStop = SqlAutoStop(db)
         self._console = SqlConsole(db)
         self.console: Console = self._console
 

@@ -20,8 +20,9 @@ from wallet.domain.tiers import Tier
 from wallet.domain.transactions import Status, Transaction
 from wallet.domain.wallets import Wallet, WalletStatus
 from wallet.errors import Code, ConflictError, LimitedError, RefusedError, UnavailableError
+from wallet.pipeline.autostop import Request, judge_request
 from wallet.pipeline.denials import Denials, denial
-from wallet.pipeline.moves import redraw
+from wallet.pipeline.moves import cancel_held, redraw
 from wallet.ports.store import Store, Unit
 from wallet.ports.world import ADMITTED, Checkpoints, Clock, Ids
 from wallet.safety.gate import Gate
@@ -114,19 +115,28 @@ class Admission:
     async def _decide(
         self, unit: Unit, ask: Ask, canonical: str, hashed: str
     ) -> Admitted | RefusedError:
+        self._gate.require_time()  # windows, hours and what expires go by it
         now = self._clock.now()
         await _require_open(unit, ask)
         network = self._networks[ask.intent.asset.network]
         held = await unit.ledger.reservations()
         try:
             await _require_session(unit, ask, network, held, now)
-            decision, policy = await judge(unit, ask.intent, network.fee_ceiling, held, now=now)
+            decision, policy, context = await judge(
+                unit, ask.intent, network.fee_ceiling, held, now=now
+            )
             if decision.is_denied:
                 raise denial(decision, ask.intent, policy.version)
         except RefusedError as refusal:
             await self._record_denial(unit, ask, canonical, refusal, now)
             return refusal
         await _require_room_to_ask(unit, ask, decision)
+        stopped = await judge_request(
+            unit, _request(ask, network, decision, now), policy, context, cancel_held
+        )
+        if stopped is not None:
+            await self._record_denial(unit, ask, canonical, stopped, now)
+            return stopped
         row = self._row(ask, canonical, hashed, decision, network, now)
         row = replace(row, policy_version=policy.version)
         await _store_row(unit, row, network, now)
@@ -216,7 +226,7 @@ def bounds(wallet: Wallet, network: Network, fee_ceiling: int) -> Bounds:
 
 async def judge(
     unit: Unit, intent: Transfer, fee_ceiling: int, held: list[Reservation], *, now: int
-) -> tuple[Decision, Policy]:
+) -> tuple[Decision, Policy, Context]:
     """Ask the wallet's policy, with windows as the unit sees them. ``held`` leaves out the row itself."""
     policy = Policy(await unit.policies.applied(intent.wallet_id))
     window_ms = policy.window_ms
@@ -229,7 +239,22 @@ async def judge(
         reservations=held,
         behind_at=(await unit.authority.state()).behind_at,
     )
-    return policy.judge(intent, fee_ceiling, context), policy
+    return policy.judge(intent, fee_ceiling, context), policy, context
+
+
+def _request(ask: Ask, network: Network, decision: Decision, now: int) -> Request:
+    """What auto-stop looks at."""
+    intent = ask.intent
+    fee = network.fee_ceiling if intent.asset.address is None else 0
+    return Request(
+        wallet_id=ask.wallet.id,
+        session_id=ask.session.id,
+        to=intent.to,
+        asset=intent.asset,
+        cost=intent.amount + fee,
+        tier=decision.tier,
+        at=now,
+    )
 
 
 async def _alarm_broken_rule(unit: Unit, refusal: RefusedError, now: int) -> None:
@@ -272,6 +297,7 @@ async def _require_session(
     if session is None:
         raise unproved("session")
     session.require_usable(now)
+    session.require_not_frozen()
     require_proof(session.proof, "session")
     require_room(session, ask.intent, network.native.key, network.fee_ceiling, held)
 

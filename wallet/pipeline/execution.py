@@ -84,6 +84,8 @@ class Execution:
         """
         if not self._gate.is_normal:
             return Waiting("stopped")
+        if not self._gate.has_time:
+            return Waiting(Code.CLOCK_UNTRUSTED.value)
         if self._signing.is_locked:
             return await self._expire_if_late(row) or Waiting("locked")
         async with self._locks.of(wallet.network, wallet.address):

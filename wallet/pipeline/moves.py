@@ -1,9 +1,10 @@
 """The one place where a transaction changes status.
 
-A move is a compare-and-set that also settles the reservation, writes the audit fact and marks the card for
-redrawing, all in the unit of work it is given.
+A move is a compare-and-set that also settles the reservation, writes the audit fact, marks the card for
+redrawing and lets auto-stop see the outcome, all in the unit of work it is given.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +12,8 @@ from wallet.domain.spending import Bucket, Reservation, bucket_start
 from wallet.domain.tiers import Tier
 from wallet.domain.transactions import Event, Settlement, Transaction, advance
 from wallet.errors import Code, ConflictError
+from wallet.pipeline.autostop import watch_outcome
+from wallet.pipeline.holds import Hold
 from wallet.ports.store import Unit
 
 
@@ -58,7 +61,14 @@ async def move(
         details=_details(after, cause),
     )
     await redraw(unit, after)
+    await watch_outcome(unit, after, cause.error, cause.at, cancel_held)
     return after
+
+
+async def cancel_held(unit: Unit, rows: Sequence[Transaction], code: Code, hold: Hold) -> None:
+    """Cancel the unsigned rows of what is held from now on."""
+    for row in rows:
+        await move(unit, row, Event.CANCEL, Cause(hold.actor, hold.at, code, f"{hold.reason}."))
 
 
 async def redraw(unit: Unit, row: Transaction) -> None:

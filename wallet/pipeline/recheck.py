@@ -95,6 +95,8 @@ class Recheck:
         session = await unit.sessions.get(row.session_id)
         if session is None or session.was_revoked:
             return Event.CANCEL, _cause(now, Code.SESSION_REVOKED, "Its session was ended.")
+        if session.frozen_at is not None:
+            return Event.CANCEL, _cause(now, Code.SESSION_FROZEN, "Its session is frozen.")
         if not self._is_unchanged(row, wallet):
             return Event.CANCEL, _cause(
                 now, Code.PAYLOAD_MISMATCH, "It is not what was decided any more."
@@ -113,7 +115,7 @@ class Recheck:
     ) -> tuple[Event, Cause] | None:
         others = [r for r in await unit.ledger.reservations() if r.transaction_id != row.id]
         intent = self._intent(row)
-        decision, _ = await judge(unit, intent, row.fee_ceiling, others, now=now)
+        decision, _, _ = await judge(unit, intent, row.fee_ceiling, others, now=now)
         if not decision.is_denied:
             return (
                 self._denied_anew(row, session, decision, others, now)

@@ -75,9 +75,14 @@ class StopView(View):
 
 
 class HaltView(View):
-    """``exposure`` lists what was signed before the stop and may still land."""
+    """``exposure`` lists what was signed before the stop and may still land.
+
+    Not ``stored``: the database could not be written yet. The stop is in force; storing it is tried again, and
+    the counts are not known before.
+    """
 
     state: StopState
+    stored: bool
     sessions_revoked: int
     transactions_cancelled: int
     wallets_suspended: int
@@ -174,6 +179,16 @@ class MemoryView(View):
     signer: SignerGuardsView | None
 
 
+class HeldView(View):
+    """A frozen session or a suspended wallet. ``by``: OWNER, KILL_SWITCH or an auto-stop rule."""
+
+    kind: Literal["session", "wallet"]
+    id: str
+    name: str
+    by: str
+    since: int | None
+
+
 class StatusInfo(View):
     state: StopView
     locked: bool
@@ -182,6 +197,10 @@ class StatusInfo(View):
     waiting: int
     open: int
     sessions: int
+    held: list[HeldView]
+    clock_doubt: Annotated[
+        str | None, Field(description="Why the host's time is in doubt; nothing leaves meanwhile.")
+    ]
     audit_head: str
     bot: dict[str, Any]
     jobs: dict[str, Any]

@@ -46,7 +46,7 @@ def _in_range(text: str) -> str:
     return text
 
 
-def _known_zone(name: str) -> str:
+def known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -181,7 +181,7 @@ class TimeRestrictionBody(RuleShape):
 
     allowed_hours: HoursBody
     timezone: Annotated[
-        str, StringConstraints(min_length=1, max_length=64), AfterValidator(_known_zone)
+        str, StringConstraints(min_length=1, max_length=64), AfterValidator(known_zone)
     ]
     allowed_days: Annotated[
         list[Annotated[int, Field(ge=0, le=6)]],

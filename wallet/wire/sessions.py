@@ -22,6 +22,9 @@ class CreateSession(Shape):
     totp_code: TotpCode | None = None
 
 
+SessionStatus = Literal["WAITING", "ACTIVE", "FROZEN", "EXPIRED", "REVOKED"]
+
+
 class SessionView(View):
     """A session as the owner sees it. Amounts in base units, times in epoch seconds."""
 
@@ -29,7 +32,7 @@ class SessionView(View):
     wallet_id: str
     name: str
     source: str
-    status: Literal["WAITING", "ACTIVE", "EXPIRED", "REVOKED"]
+    status: SessionStatus
     limits: dict[str, str]
     spent: dict[str, str]
     max_transactions: int
@@ -42,6 +45,8 @@ class SessionView(View):
     claimed_at: int | None
     revoked_at: int | None
     revoked_reason: str | None
+    frozen_at: int | None
+    frozen_by: Annotated[str | None, Field(description="OWNER, or the auto-stop rule.")]
 
 
 class CreatedSession(SessionView):

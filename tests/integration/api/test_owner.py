@@ -25,10 +25,13 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
         "type": "WHITELIST",
         "rules": {"allowed_addresses": ["abc"], "otherwise": "deny"},
     },
+    ("PUT", "/v1/autostop"): {"type": "HOURLY_RATE", "rules": {"enabled": False}},
     ("PUT", "/v1/bands"): {"bands": {KEY: {"tapMax": "1", "codeMax": "2"}}},
     ("POST", "/v1/factor/totp/confirm"): {"code": "123456"},
 }
+TAKES_TICKETS = (Needs.PASSWORD, Needs.CURRENT_FACTOR, Needs.PASSWORD_TO_LOOSEN)
 NAMES = {
+    "/v1/autostop/{id}": "HOURLY_RATE",
     "/v1/wallets/{id}": WALLET.id,
     "/v1/sessions/{id}": SESSION.id,
     "/v1/policies/{id}": "0199-rule",
@@ -69,9 +72,7 @@ async def test_each_route_opens_with_what_the_table_says(
     is_free = needs in (Needs.NOTHING, Needs.SOCKET)
     assert full.status_code == status
     assert bare.status_code == (status if is_free else 401)
-    assert ticket.status_code == (
-        status if is_free or needs in (Needs.PASSWORD, Needs.CURRENT_FACTOR) else 401
-    )
+    assert ticket.status_code == (status if is_free or needs in TAKES_TICKETS else 401)
     assert guess.status_code == (status if is_free else 401)
 
 
@@ -82,6 +83,8 @@ async def test_everything_that_moves_money_or_widens_limits_needs_the_password()
         ("POST", "/v1/transactions/{id}/reject"),
         ("POST", "/v1/transactions/{id}/cancel"),
         ("DELETE", "/v1/sessions/{id}"),
+        ("POST", "/v1/sessions/{id}/freeze"),
+        ("POST", "/v1/wallets/{id}/suspend"),
         ("POST", "/v1/kill-switch"),
         ("POST", "/v1/recover/cancel"),
         ("POST", "/v1/factor/reset/cancel"),

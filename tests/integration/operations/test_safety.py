@@ -33,6 +33,10 @@ async def code_of(work: Any) -> Code:
     return caught.value.code
 
 
+async def stored_state(world: World) -> StopState:
+    return (await world.database.read(lambda unit: unit.authority.state())).state
+
+
 async def wallet_status(world: World) -> WalletStatus:
     return (await world.app.operations.wallets.get(world.wallet.id)).status
 
@@ -65,17 +69,22 @@ async def test_a_cascade_that_fails_changes_no_row_but_the_process_is_stopped(
     world.sql(
         "CREATE TRIGGER broken BEFORE UPDATE ON wallets BEGIN SELECT RAISE(ABORT, 'no'); END"
     )
-    with pytest.raises(Exception, match="no"):
-        await halt(world)
-    assert (await world.app.safety.state()).state is StopState.NORMAL
+    report = await halt(world)
+    assert not report.stored
+    assert await stored_state(world) is StopState.NORMAL
+    assert (await world.app.safety.state()).state is StopState.ACTIVATED
     assert (await world.row(row.id)).status is Status.QUEUED
     assert (await world.app.sessions.get(world.session.id)).revoked_at is None
     assert not world.gate.is_normal
     assert not world.vault.alive
     assert world.halt_file.exists()
     assert await code_of(world.ask()) is Code.SYSTEM_LOCKED
+    assert await code_of(world.app.safety.begin_recovery(PASSWORD, "host")) is Code.STORAGE_BUSY
+    world.clock.advance(1)
+    assert await code_of(world.tick()) is Code.STORAGE_BUSY
     world.sql("DROP TRIGGER broken")
-    await world.tick()
+    await world.passes(1)
+    assert (await world.app.safety.state()).reason == "test"
     assert (await world.app.safety.state()).state is StopState.ACTIVATED
     assert (await world.row(row.id)).status is Status.CANCELLED
 

@@ -73,8 +73,7 @@ def test_path_parameters_and_credentials_are_declared(
         assert declared == set(re.findall(r"{(\w+)}", row.path))
         assert {name for choice in operation["security"] for name in choice} <= set(schemes)
         assert bool(operation["security"]) is (
-            row.needs
-            in (Needs.SESSION, Needs.PASSWORD, Needs.CURRENT_FACTOR, Needs.TYPED_PASSWORD)
+            row.needs not in (Needs.NOTHING, Needs.SOCKET, Needs.OPERATION_PROVES)
         )
 
 

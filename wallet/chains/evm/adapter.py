@@ -166,6 +166,12 @@ class EvmChain:
             lambda node: read_evidence(node, self._network, attempts)
         )
 
+    async def latest_time(self) -> int:
+        block = await self._endpoints.read(
+            lambda node: node.call("eth_getBlockByNumber", "latest", False)  # noqa: FBT003 - JSON-RPC's
+        )
+        return quantity(required(block)["timestamp"]) * 1000
+
     async def is_healthy(self) -> bool:
         try:
             await self._endpoints.read(lambda node: node.call("eth_blockNumber"))

@@ -116,6 +116,9 @@ class SolanaChain:
         """Lamports; the height is the slot they were read at."""
         return await self._endpoints.read(lambda node: _balance(node, address))
 
+    async def latest_time(self) -> int:
+        return await self._endpoints.read(_latest_time)
+
     async def is_healthy(self) -> bool:
         try:
             return await self._endpoints.read(_is_well)
@@ -341,3 +344,12 @@ def _checked(state: _State) -> _State:
     if not state.height < state.last_valid_height <= state.height + 2 * BLOCKHASH_BLOCKS:
         raise EndpointError("an endpoint's blockhash and block height do not fit together")
     return state
+
+
+async def _latest_time(node: Node) -> int:
+    """Of a slot that is confirmed; the newest one may have no time yet."""
+    slot = await node.ask(Call("getSlot", ({"commitment": "confirmed"},)))
+    found = await node.ask(Call("getBlockTime", (slot,)))
+    if type(found) is not int:
+        raise EndpointError("an endpoint knows no time of its newest block")
+    return found * 1000

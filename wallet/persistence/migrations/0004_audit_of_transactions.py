@@ -7,7 +7,7 @@ from wallet.persistence.fields import PartialIndex
 
 
 class Migration(migrations.Migration):
-    dependencies = [("wallet", "0001_initial")]
+    dependencies = [("wallet", "0003_autostop")]
     atomic = False
 
     operations = [
