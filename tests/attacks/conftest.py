@@ -11,6 +11,6 @@ from tests.support.house import House, house
 @pytest.fixture
 async def home(tmp_path: Path) -> AsyncIterator[House]:
     folder = tmp_path / "home"
-    folder.mkdir()
+    folder.mkdir(mode=0o700)
     async with house(folder) as made:
         yield made

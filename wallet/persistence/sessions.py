@@ -87,7 +87,7 @@ def _columns(session: Session) -> dict[str, Any]:
         "spent": amounts_to_text(dict(session.spent)),
         **{name: getattr(session, name) for name in _PLAIN},
     }
-    return {name: found[name] for name in SESSIONS.columns}
+    return {name: found[name] for name in SESSIONS.table.columns}
 
 
 class SqlSessions:

@@ -181,5 +181,5 @@ def test_no_interleaving_spends_above_a_limit_or_bends_the_books(
 ) -> None:
     with tempfile.TemporaryDirectory() as home:
         folder = Path(home) / "data"
-        folder.mkdir()
+        folder.mkdir(mode=0o700)
         asyncio.run(play(actions, folder))
