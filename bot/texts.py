@@ -21,6 +21,7 @@ LABELS: Final[Mapping[Action, str]] = MappingProxyType(
         Action.REVOKE_SESSION: "Revoke session",
         Action.CONFIRM_KILL: "Confirm: stop everything",
         Action.DISMISS: "Dismiss",
+        Action.PUT_ASIDE: "Dismiss",
         Action.CANCEL_RECOVERY: "Cancel recovery",
         Action.CANCEL_RESET: "Cancel reset",
     }
@@ -60,6 +61,8 @@ HEADS: Final[Mapping[Status, str]] = MappingProxyType(
         Status.EXPIRED: "⌛ Expired",
     }
 )
+HEAD_COPY: Final = "↪️ Copy of a card"
+COPY: Final = "Another message shows how this payment stands."
 HEAD_DELAY: Final = "⏳ Payment on hold"
 HEAD_LAPSED: Final = "⌛ Approval no longer possible"
 HEAD_APPROVAL: Final[Mapping[str, str]] = MappingProxyType(
@@ -141,6 +144,7 @@ ANSWERS: Final[Mapping[AnswerKind, str]] = MappingProxyType(
         AnswerKind.RECOVERY_CANCELLED: "Recovery cancelled. Everything stays stopped.",
         AnswerKind.RESET_CANCELLED: "Reset cancelled. Your authenticator app stays.",
         AnswerKind.DISMISSED: "Dismissed.",
+        AnswerKind.PUT_ASIDE: "Dismissed.",
         AnswerKind.WRONG_CODE: "Wrong code. Tries left: {left}.",
         AnswerKind.NOT_WAITING: (
             "No payment waits for a code. I deleted it; press Approve on a card first."

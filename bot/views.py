@@ -47,6 +47,21 @@ def card(view: CardView) -> Text:
     return joined(lines)
 
 
+def copy(view: CardView) -> Text:
+    """What stands in another message of a payment, once its card is elsewhere: true whatever comes."""
+    row = view.transaction
+    amount = f"{format_units(row.amount, view.decimals)} {view.symbol}"
+    lines: list[Any] = [
+        Bold(texts.HEAD_COPY),
+        Text(Bold(amount), " from ", Bold(clean(view.wallet.name)), f" · {row.network}"),
+        Text("to ", Code(row.to)),
+        "",
+        texts.COPY,
+        BlockQuote(Text("Id ", Code(row.id))),
+    ]
+    return joined(lines)
+
+
 def _head(view: CardView) -> str:
     row = view.transaction
     if row.status is Status.QUEUED and row.tier is Tier.DELAY:

@@ -7,7 +7,7 @@ from aiogram.types import CallbackQuery, Message
 from aiogram.utils.formatting import Bold
 
 from bot import texts, views
-from bot.callbacks import Dismissed, Pressed
+from bot.callbacks import Pressed
 from bot.doors import Desk
 from bot.errors import sentence
 from bot.handlers.replies import quietly, reply, toast
@@ -18,15 +18,19 @@ CODE: Final = r"^\s*[0-9]{3}\s?[0-9]{3}\s*$"
 
 
 async def pressed(query: CallbackQuery, callback_data: Pressed, desk: Desk) -> None:
+    await press(query, callback_data.handle, desk)
+
+
+async def press(query: CallbackQuery, handle: str, desk: Desk) -> None:
+    """Judge a tap on the button that carries ``handle`` and say what came of it."""
     message = query.message
     if message is None:
         await toast(query, texts.ANSWERS[AnswerKind.OUT_OF_DATE])
         return
     text = message.text if isinstance(message, Message) else None
-    user = query.from_user.id
-    press = Press(callback_data.handle, user, message.chat.id, message.message_id, text)
+    tap = Press(handle, query.from_user.id, message.chat.id, message.message_id, text)
     try:
-        answer = await desk.console.press(press)
+        answer = await desk.console.press(tap)
     except WalletError as refusal:
         await toast(query, sentence(refusal), alert=True)
         return
@@ -48,12 +52,8 @@ async def _close_offer(message: Any, answer: Answer) -> None:
         head = Bold(texts.RESULTS[answer.kind])
         text, entities = views.joined([head, "", spoken(answer)]).render()
         await quietly(message.edit_text(text, entities=entities, parse_mode=None))
-
-
-async def dismissed(query: CallbackQuery) -> None:
-    await toast(query, texts.ANSWERS[AnswerKind.DISMISSED])
-    if isinstance(query.message, Message):
-        await quietly(query.message.edit_reply_markup(reply_markup=None))
+    elif answer.bare and message.reply_markup is not None:
+        await quietly(message.edit_reply_markup(reply_markup=None))
 
 
 async def typed_code(message: Message, desk: Desk) -> None:
@@ -70,6 +70,5 @@ async def typed_code(message: Message, desk: Desk) -> None:
 def router() -> Router:
     made = Router(name="approvals")
     made.callback_query.register(pressed, Pressed.filter())
-    made.callback_query.register(dismissed, Dismissed.filter())
     made.message.register(typed_code, F.text.regexp(CODE))
     return made

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,7 +16,12 @@ from wallet.domain.tiers import Tier
 from wallet.domain.transactions import Transaction
 from wallet.domain.wallets import Wallet
 from wallet.errors import WalletError
-from wallet.notifications.buttons import actions_of, is_waiting_for_owner, new_handle
+from wallet.notifications.buttons import (
+    actions_of,
+    given_here,
+    is_waiting_for_owner,
+    new_handle,
+)
 from wallet.notifications.messages import Severity, severity_of
 from wallet.ports.owner_channel import Button, CardView, ChannelError, OwnerChannel
 from wallet.ports.store import Store, Unit
@@ -47,6 +52,7 @@ class _Drawn:
     card: Card
     view: CardView
     text: str
+    copies: frozenset[tuple[int, int]]  # (chat, message) of other messages that still show buttons
 
     @property
     def handles(self) -> list[str]:
@@ -160,7 +166,28 @@ class Outbox:
             await self._store.run(partial(self._card_failed, drawn=drawn, error=error))
             return False
         await self._store.run(lambda unit: self._card_shown(unit, drawn, message_id))
+        for chat_id, copy in sorted(drawn.copies):
+            await self._retire(channel, drawn, chat_id, copy)
         return True
+
+    async def _retire(
+        self, channel: OwnerChannel, drawn: _Drawn, chat_id: int, message_id: int
+    ) -> None:
+        """Take the buttons off another message of this payment; a failure is made up for at the next change."""
+        try:
+            await channel.retire(chat_id, message_id, drawn.view)
+        except ChannelError as error:
+            if not error.gone:
+                _log.info("a copy of a card keeps its buttons for now: %s", error)
+                return
+        subject, now = drawn.card.transaction_id, self._clock.now()
+
+        async def body(unit: Unit) -> None:
+            for handle in await unit.console.handles_of(subject):
+                if (handle.chat_id, handle.message_id) == (chat_id, message_id):
+                    await unit.console.use_handle(handle.handle, now)
+
+        await self._store.run(body)
 
     async def _factor(self, card: Card) -> Factor | None:
         row = await self._store.read(lambda unit: unit.transactions.get(card.transaction_id))
@@ -186,22 +213,32 @@ class Outbox:
         card = _for_chat(card, due.chat_id)
         if lapsed or not is_waiting_for_owner(row, now):
             card = replace(card, stage="CARD", stage_until=None)
-        view = await self._view(unit, card, row, wallet, factor)
+        known = await unit.console.handles_of(row.id)
+        handles = self._handles(card, row, factor, known)
+        view = await self._view(unit, card, row, wallet, factor, handles)
         text = channel.render(view)
-        kept = tuple(known for known in card.renderings if known != text)
+        for handle in handles:
+            if handle not in known:
+                await unit.console.add_handle(replace(handle, rendering=text))
+        kept = tuple(shown for shown in card.renderings if shown != text)
         renderings = (*kept, text)[-KEPT_RENDERINGS:]
         card = replace(card, renderings=renderings, attempts=card.attempts + 1)
         await unit.console.save_card(card)
-        return _Drawn(card, view, text)
+        return _Drawn(card, view, text, _copies(card, known))
 
     async def _view(
-        self, unit: Unit, card: Card, row: Transaction, wallet: Wallet, factor: Factor | None
+        self,
+        unit: Unit,
+        card: Card,
+        row: Transaction,
+        wallet: Wallet,
+        factor: Factor | None,
+        handles: Sequence[Handle],
     ) -> CardView:
         network = self._networks[row.network]
         asset: Asset = network.native
         number, head = await unit.audit.head()
-        actions = actions_of(row, card.stage, self._clock.now())
-        buttons = [await self._button(unit, card, row, action) for action in actions]
+        buttons = [Button(handle.action, handle.handle) for handle in handles]
         return CardView(
             transaction=row,
             wallet=wallet,
@@ -216,20 +253,30 @@ class Outbox:
             audit_head=f"{number}:{head[:8]}",
         )
 
-    async def _button(self, unit: Unit, card: Card, row: Transaction, action: Action) -> Button:
-        """The live handle of this button if the message already carries one, else a new one."""
-        for known in await unit.console.handles_of(row.id):
-            same = (known.action, known.digest, known.chat_id) == (
-                action,
-                row.digest,
-                card.chat_id,
+    def _handles(
+        self, card: Card, row: Transaction, factor: Factor | None, known: Sequence[Handle]
+    ) -> list[Handle]:
+        """A handle per button: the live one that the message already carries, else a new one.
+
+        A message that is sent anew never takes over handles: it may stand beside one whose answer was lost.
+        """
+        chosen = []
+        for action in given_here(actions_of(row, card.stage, self._clock.now()), factor):
+            wanted = (action, row.digest, card.chat_id, card.message_id)
+            carried = (
+                one
+                for one in known
+                if one.used_at is None
+                and one.message_id is not None
+                and (one.action, one.digest, one.chat_id, one.message_id) == wanted
             )
-            if same and known.used_at is None and known.message_id == card.message_id:
-                return Button(action, known.handle)
-        fresh = new_handle(self._ids, action, row.id, card.chat_id)
-        bound = replace(fresh, digest=row.digest, policy_version=row.policy_version)
-        await unit.console.add_handle(bound)
-        return Button(action, bound.handle)
+            fresh = replace(
+                new_handle(self._ids, action, row.id, card.chat_id),
+                digest=row.digest,
+                policy_version=row.policy_version,
+            )
+            chosen.append(next(carried, fresh))
+        return chosen
 
     async def _card_shown(self, unit: Unit, drawn: _Drawn, message_id: int) -> None:
         now = self._clock.now()
@@ -286,13 +333,18 @@ class Outbox:
         return True
 
     async def _offer_cancel(self, channel: OwnerChannel, chat_id: int, alert: Alert) -> None:
-        handle: Handle = new_handle(self._ids, CANCELS[alert.kind], "", chat_id)
-        await self._store.run(lambda unit: unit.console.add_handle(handle))
-        button = Button(handle.action, handle.handle)
-        message_id = await channel.offer(chat_id, alert.kind, alert.payload, button)
-        await self._store.run(
-            lambda unit: unit.console.bind_handles([handle.handle], message_id, "")
-        )
+        actions = (CANCELS[alert.kind], Action.PUT_ASIDE)
+        handles = [new_handle(self._ids, action, "", chat_id) for action in actions]
+
+        async def store(unit: Unit) -> None:
+            for handle in handles:
+                await unit.console.add_handle(handle)
+
+        await self._store.run(store)
+        buttons = [Button(handle.action, handle.handle) for handle in handles]
+        message_id = await channel.offer(chat_id, alert.kind, alert.payload, buttons)
+        words = [handle.handle for handle in handles]
+        await self._store.run(lambda unit: unit.console.bind_handles(words, message_id, ""))
 
     async def _alert_failed(self, alert: Alert, error: ChannelError) -> None:
         attempts = alert.attempts + 1
@@ -318,6 +370,17 @@ def explorer_link(explorer: str | None, tx_hash: str | None) -> str | None:
 def _for_chat(card: Card, chat_id: int) -> Card:
     """A card follows its owner into a newly paired chat, as a new message."""
     return card if card.chat_id == chat_id else replace(card, chat_id=chat_id, message_id=None)
+
+
+def _copies(card: Card, handles: Sequence[Handle]) -> frozenset[tuple[int, int]]:
+    """Messages besides the card that still carry live buttons of it: doubled, or left behind."""
+    return frozenset(
+        (handle.chat_id, handle.message_id)
+        for handle in handles
+        if handle.used_at is None
+        and handle.message_id is not None
+        and (handle.chat_id, handle.message_id) != (card.chat_id, card.message_id)
+    )
 
 
 def _pause(attempts: int, error: ChannelError) -> int:

@@ -7,20 +7,27 @@ their amount. A tap that does not fit freezes releasing acts by Telegram until t
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from wallet.domain.console import Action, Card, Challenge, Handle
 from wallet.domain.facts import Fact
 from wallet.domain.owner import Factor
-from wallet.domain.transactions import Transaction
 from wallet.errors import AuthError, Code, ConflictError, NotFoundError, WalletError
 from wallet.notifications.buttons import new_handle
+from wallet.operations.console_needs import (
+    Approvals,
+    Safety,
+    Sessions,
+    StopReport,
+    Transactions,
+)
 from wallet.operations.factor_reset import FactorReset
 from wallet.operations.taps import (
     CARD_ACTIONS,
     PROTECTIVE,
     Answer,
     AnswerKind,
+    Fit,
     Press,
     fits_card,
     fits_message,
@@ -46,42 +53,6 @@ _TOO_LATE: Final = frozenset(
         Code.SESSION_NOT_FOUND, Code.SESSION_REVOKED,
     }
 )  # fmt: skip
-
-
-class Transactions(Protocol):
-    async def cancel(self, transaction_id: str, *, actor: str, reason: str) -> Transaction: ...
-
-
-class Approvals(Protocol):
-    async def factor_needed(self, transaction_id: str) -> Factor: ...
-    async def approve(
-        self,
-        transaction_id: str,
-        *,
-        digest: str,
-        factor: Factor,
-        actor: str,
-        totp_step: int | None = None,
-    ) -> Transaction: ...
-    async def check_code(self, code: str) -> int: ...
-
-
-class Sessions(Protocol):
-    async def revoke(self, session_id: str, *, actor: str, reason: str) -> Any: ...
-
-
-class StopReport(Protocol):
-    @property
-    def sessions_revoked(self) -> int: ...
-    @property
-    def transactions_cancelled(self) -> int: ...
-    @property
-    def exposure(self) -> Sequence[Transaction]: ...
-
-
-class Safety(Protocol):
-    async def halt(self, reason: str, actor: str) -> StopReport: ...
-    async def cancel_recovery(self, actor: str, *, from_chat: bool) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +105,10 @@ class Console:
             owner.user_id,
             owner.chat_id,
         )
-        if handle is None or not known or is_spent(handle, now):
+        if not known:
             return Answer(AnswerKind.OUT_OF_DATE)
+        if handle is None or is_spent(handle, now):
+            return await self._dead(unit, press)
         if handle.action in CARD_ACTIONS:
             return await self._judge_card(unit, handle, press)
         if not fits_message(handle, press):
@@ -147,26 +120,51 @@ class Console:
         card = await unit.console.card(handle.subject)
         transaction = await unit.transactions.get(handle.subject)
         if card is None or transaction is None or not still_waits(handle, transaction, now):
-            return await self._redraw(unit, card)
+            return await self._out_of_date(unit, card, handle, press)
         if press.text is None:  # too old to be shown with the tap: show the card anew
             return await self._redraw(unit, replace(card, message_id=None))
-        if not fits_card(card, handle, press):
-            if handle.message_id is None:  # a send whose answer was lost, and redrawn since
-                return await self._redraw(unit, card)
-            return await self._mismatch(unit, handle, press)
-        if card.message_id is None:  # sent, but the process ended before it was noted
-            card = replace(card, message_id=press.message_id)
-            await unit.console.save_card(card)
+        match fits_card(card, handle, press):
+            case Fit.FORGED:
+                return await self._mismatch(unit, handle, press)
+            case Fit.OLD:
+                return await self._out_of_date(unit, card, handle, press)
+            case Fit.CARD:
+                pass
         if not fits_stage(handle.action, card, now):
-            return await self._redraw(unit, card)
+            return await self._out_of_date(unit, card, handle, press)
         if handle.action not in PROTECTIVE and await is_frozen(unit):
             return Answer(AnswerKind.FROZEN, alert=True)
-        return _Tap(handle, card)
+        return _Tap(handle, await self._adopt(unit, card, handle, press))
 
-    async def _redraw(self, unit: Unit, card: Card | None) -> Answer:
-        if card is not None:
+    async def _adopt(self, unit: Unit, card: Card, handle: Handle, press: Press) -> Card:
+        """The pressed message is the card from now on; the outbox takes the buttons off any other copy."""
+        await _note_message(unit, handle, press)
+        if card.message_id != press.message_id:
+            card = replace(card, message_id=press.message_id)
             await unit.console.save_card(card)
-            await unit.console.want_card(card.transaction_id, card.chat_id)
+        return card
+
+    async def _dead(self, unit: Unit, press: Press) -> Answer:
+        """A button without a meaning: a card is shown as it is now, anything else loses its buttons."""
+        card = await unit.console.card_by_message(press.chat_id, press.message_id)
+        if card is not None:
+            return await self._redraw(unit, card)
+        return Answer(AnswerKind.OUT_OF_DATE, bare=True)
+
+    async def _out_of_date(
+        self, unit: Unit, card: Card | None, handle: Handle, press: Press
+    ) -> Answer:
+        """Nothing happens, and what was pressed will not ask any more."""
+        if card is None or handle.chat_id != press.chat_id:
+            return Answer(AnswerKind.OUT_OF_DATE, bare=True)
+        if card.message_id is None:  # sent, but the process ended before it was noted
+            card = replace(card, message_id=press.message_id)
+        await _note_message(unit, handle, press)
+        return await self._redraw(unit, card)
+
+    async def _redraw(self, unit: Unit, card: Card) -> Answer:
+        await unit.console.save_card(card)
+        await unit.console.want_card(card.transaction_id, card.chat_id)
         return Answer(AnswerKind.OUT_OF_DATE)
 
     async def _mismatch(self, unit: Unit, handle: Handle, press: Press) -> Answer:
@@ -198,6 +196,8 @@ class Console:
     async def _act_on_message(self, handle: Handle) -> Answer:
         answer = Answer(AnswerKind.DISMISSED)
         match handle.action:
+            case Action.PUT_ASIDE:
+                answer = Answer(AnswerKind.PUT_ASIDE, bare=True)
             case Action.REVOKE_SESSION:
                 await self.sessions.revoke(
                     handle.subject, actor=ACTOR, reason="Revoked in Telegram"
@@ -377,6 +377,12 @@ async def is_frozen(unit: Unit) -> bool:
     """Whether releasing acts by Telegram are frozen."""
     count, _ = await unit.authority.counter(FROZEN)
     return count > 0
+
+
+async def _note_message(unit: Unit, handle: Handle, press: Press) -> None:
+    """The message of a send whose answer was lost became known by a tap on it."""
+    if handle.message_id is None and press.text is not None:
+        await unit.console.bind_handles([handle.handle], press.message_id, press.text)
 
 
 async def _set_stage(unit: Unit, transaction_id: str, stage: str, until: int | None) -> None:

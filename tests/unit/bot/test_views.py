@@ -9,7 +9,7 @@ from bot import lean
 lean.load()
 
 from bot import texts, views  # noqa: E402
-from bot.callbacks import HANDLE_LENGTH, Dismissed, Pressed  # noqa: E402
+from bot.callbacks import HANDLE_LENGTH, Pressed  # noqa: E402
 from bot.keyboards import keyboard  # noqa: E402
 from wallet.domain.console import Action  # noqa: E402
 from wallet.domain.owner import Factor  # noqa: E402
@@ -95,7 +95,6 @@ def test_buttons_carry_handles_and_fit_what_telegram_allows() -> None:
     for shown in markup.inline_keyboard[0]:
         assert shown.callback_data == "a:" + "h" * HANDLE_LENGTH
     assert len(Pressed(handle="h" * HANDLE_LENGTH).pack()) == 24
-    assert Dismissed().pack() == "x"
 
 
 @pytest.mark.parametrize("kind", [*TEMPLATES, "SOMETHING_NEW"])
