@@ -39,6 +39,10 @@ class TelegramChannel:
         text, _ = views.card(view).render()
         return text
 
+    def render_alert(self, kind: str, facts: Mapping[str, str]) -> str:
+        text, _ = views.alert(kind, facts).render()
+        return text
+
     async def show(self, card: Card, view: CardView) -> int:
         shown = views.card(view)
         markup = keyboards.keyboard(view.buttons)

@@ -1,6 +1,6 @@
 """The last router: old buttons and unknown words get an answer too."""
 
-from aiogram import Router
+from aiogram import Bot, Router
 from aiogram.types import CallbackQuery, Message
 
 from bot import texts
@@ -9,9 +9,9 @@ from bot.handlers.approvals import press
 from bot.handlers.replies import reply
 
 
-async def old_button(query: CallbackQuery, desk: Desk) -> None:
+async def old_button(query: CallbackQuery, desk: Desk, bot: Bot) -> None:
     """What it carries is no handle of ours: judged as one that nobody knows."""
-    await press(query, query.data or "", desk)
+    await press(query, query.data or "", desk, bot)
 
 
 async def unknown(message: Message) -> None:

@@ -99,7 +99,7 @@ def test_pairing_by_anyone_who_does_not_know_the_code_fails(installed: Installat
         "five wrong codes void it",
     )
     installed.owner.says(f"/start {code}")
-    refused = installed.host.request("POST", "/v1/pairing/confirm", json={})
+    refused = installed.host.request("POST", "/v1/pairing/confirm", json={"userId": 1})
     assert refused.status_code == httpx.codes.FORBIDDEN
     assert installed.host.status()["owner"] is None
 

@@ -90,6 +90,8 @@ def owner_rows(door: Door) -> Sequence[Row]:
             "Stay stopped", wire.StopView),
         Row("POST", "/v1/factor/reset/cancel", pairing.cancel_reset, socket,
             "Keep the authenticator app", wire.Done),
+        Row("DELETE", "/v1/pairing", pairing.void, socket,
+            "Refuse who sent the code", wire.Done),
         # changing
         Row("POST", "/v1/wallets", wallets.owner_create, password,
             "Make a wallet", WalletView, CreateWallet, status=201),

@@ -13,6 +13,7 @@ from wallet.operations.approvals import Approvals
 from wallet.operations.console import Console
 from wallet.operations.factor_reset import FactorReset
 from wallet.operations.inbox import Inbox
+from wallet.operations.new_codes import NewCodes
 from wallet.operations.owner import OwnerDesk
 from wallet.operations.password import MasterPassword
 from wallet.operations.policies import Minima, Policies
@@ -249,9 +250,12 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
             return None
 
     reset = FactorReset(store, clock, ground.vault, settings.safety.recovery_wait_tap_seconds)
-    outbox = Outbox(store, clock, ids, None, networks=networks, factor_of=factor_of)
+    codes = NewCodes(store, clock, ids, vault=ground.vault, networks=networks)
+    outbox = Outbox(
+        store, clock, ids, None, networks=networks, factor_of=factor_of, recovered=codes
+    )
     console = Console(
-        store, clock, ids, transactions, approvals, sessions, safety, reset, outbox.wake
+        store, clock, ids, transactions, approvals, sessions, safety, reset, codes, outbox.wake
     )
     password = MasterPassword(
         store,

@@ -64,7 +64,9 @@ def _say_recovery(found: Any) -> None:
         print(f"The state is {found['state']}.")
         return
     print(f"Recovery runs. Payments start again at {render.moment(found['recoveryAt'])}.")
-    print("Until then it can be cancelled in Telegram, or with: waiaas recover --cancel")
+    here = "with: waiaas recover --cancel"
+    both = f"in Telegram, or {here}"
+    print(f"Until then it can be cancelled {both if found['chatMayCancel'] else here}")
     print("Agents will need new sessions: waiaas session create")
 
 

@@ -9,13 +9,14 @@ from functools import partial
 from typing import Final
 
 from wallet.domain.chains import Network
-from wallet.domain.console import Action, Alert, AlertState, Card, Handle
+from wallet.domain.console import Card, Handle
 from wallet.domain.money import Asset
 from wallet.domain.owner import Factor
 from wallet.domain.tiers import Tier
 from wallet.domain.transactions import Transaction
 from wallet.domain.wallets import Wallet
 from wallet.errors import WalletError
+from wallet.notifications.alerts import Alerts, Recovered
 from wallet.notifications.buttons import (
     actions_of,
     given_here,
@@ -23,24 +24,16 @@ from wallet.notifications.buttons import (
     new_handle,
 )
 from wallet.notifications.messages import Severity, severity_of
+from wallet.notifications.pauses import FIRST_RETRY_MS, pause_ms
 from wallet.ports.owner_channel import Button, CardView, ChannelError, OwnerChannel
 from wallet.ports.store import Store, Unit
 from wallet.ports.world import Clock, Ids
 
 BATCH: Final = 50
-FIRST_RETRY_MS: Final = 1_000
-LONGEST_RETRY_MS: Final = 300_000
-ALERT_ATTEMPTS: Final = 50
 KEPT_RENDERINGS: Final = 3
 ANSWER_DAY_MS: Final = 86_400_000
 LONGEST_WAIT_SECONDS: Final = 1.0  # the safety net under wake()
 UNPAIRED_SECONDS: Final = 2.0
-# Alerts that offer to cancel what they announce.
-CANCELS: Final = {
-    "KILL_SWITCH_RECOVERY_STARTED": Action.CANCEL_RECOVERY,
-    "FACTOR_RESET_STARTED": Action.CANCEL_RESET,
-}
-
 _TIER_ORDER: Final = {Tier.APPROVAL: 0, Tier.DELAY: 1, Tier.NOTIFY: 2, Tier.INSTANT: 3}
 _log = logging.getLogger("waiaas.outbox")
 
@@ -71,11 +64,13 @@ class Outbox:
         *,
         networks: Mapping[str, Network],
         factor_of: Callable[[str], Awaitable[Factor | None]],
+        recovered: Recovered | None = None,
     ) -> None:
         self._store, self._clock, self._ids = store, clock, ids
         self._channel = channel
         self._networks = networks
         self._factor_of = factor_of
+        self._alerts = Alerts(store, clock, ids, recovered)
         self._stir = asyncio.Event()
 
     def attach(self, channel: OwnerChannel | None) -> None:
@@ -131,13 +126,13 @@ class Outbox:
         alerts = await self._store.read(lambda unit: unit.console.alerts_due(now, BATCH))
         alerts.sort(key=lambda alert: (severity_of(alert.kind), alert.id))
         urgent = [alert for alert in alerts if severity_of(alert.kind) is Severity.STOP]
-        arrived = await _count(self._deliver_alert(channel, chat, alert) for alert in urgent)
+        arrived = await _count(self._alerts.deliver(channel, chat, alert) for alert in urgent)
         arrived += await _count(
             self._deliver_card(channel, _for_chat(card, chat))
             for card in await self._sorted(cards)
         )
         rest = (alert for alert in alerts if alert not in urgent)
-        return arrived + await _count(self._deliver_alert(channel, chat, alert) for alert in rest)
+        return arrived + await _count(self._alerts.deliver(channel, chat, alert) for alert in rest)
 
     async def _chat(self) -> int | None:
         owner = await self._store.read(lambda unit: unit.authority.owner())
@@ -313,49 +308,9 @@ class Outbox:
         if error.gone:  # its message no longer exists: send anew, at once
             await unit.console.save_card(replace(card, message_id=None, retry_at=0))
             return
-        retry_at = self._clock.now() + _pause(card.attempts, error)
+        retry_at = self._clock.now() + pause_ms(card.attempts, error)
         await unit.console.save_card(replace(card, retry_at=retry_at))
         _log.warning("a card was not delivered (attempt %d): %s", card.attempts, error)
-
-    # ---- alerts
-
-    async def _deliver_alert(self, channel: OwnerChannel, chat_id: int, alert: Alert) -> bool:
-        try:
-            if alert.kind in CANCELS:
-                await self._offer_cancel(channel, chat_id, alert)
-            else:
-                await channel.say(chat_id, alert)
-        except ChannelError as error:
-            await self._alert_failed(alert, error)
-            return False
-        sent = replace(alert, state=AlertState.SENT, attempts=alert.attempts + 1)
-        await self._store.run(lambda unit: unit.console.save_alert(sent))
-        return True
-
-    async def _offer_cancel(self, channel: OwnerChannel, chat_id: int, alert: Alert) -> None:
-        actions = (CANCELS[alert.kind], Action.PUT_ASIDE)
-        handles = [new_handle(self._ids, action, "", chat_id) for action in actions]
-
-        async def store(unit: Unit) -> None:
-            for handle in handles:
-                await unit.console.add_handle(handle)
-
-        await self._store.run(store)
-        buttons = [Button(handle.action, handle.handle) for handle in handles]
-        message_id = await channel.offer(chat_id, alert.kind, alert.payload, buttons)
-        words = [handle.handle for handle in handles]
-        await self._store.run(lambda unit: unit.console.bind_handles(words, message_id, ""))
-
-    async def _alert_failed(self, alert: Alert, error: ChannelError) -> None:
-        attempts = alert.attempts + 1
-        state = AlertState.PARKED if attempts >= ALERT_ATTEMPTS else AlertState.WAITING
-        retry_at = self._clock.now() + _pause(attempts, error)
-        failed = replace(alert, state=state, attempts=attempts, retry_at=retry_at)
-        await self._store.run(lambda unit: unit.console.save_alert(failed))
-        parked = " and was set aside" if state is AlertState.PARKED else ""
-        _log.warning(
-            "alert %s was not delivered (attempt %d)%s: %s", alert.kind, attempts, parked, error
-        )
 
 
 def explorer_link(explorer: str | None, tx_hash: str | None) -> str | None:
@@ -381,13 +336,6 @@ def _copies(card: Card, handles: Sequence[Handle]) -> frozenset[tuple[int, int]]
         and handle.message_id is not None
         and (handle.chat_id, handle.message_id) != (card.chat_id, card.message_id)
     )
-
-
-def _pause(attempts: int, error: ChannelError) -> int:
-    if error.retry_after is not None:
-        return int(error.retry_after * 1000)
-    doubled = FIRST_RETRY_MS << min(max(attempts - 1, 0), 20)
-    return min(doubled, LONGEST_RETRY_MS)
 
 
 async def _count(deliveries: Iterable[Awaitable[bool]]) -> int:

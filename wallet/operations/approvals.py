@@ -88,7 +88,7 @@ class Approvals:
             if _STRENGTH[factor] < _STRENGTH[needed]:
                 raise _stronger(needed)
             if factor is Factor.CODE:
-                await _spend_step(unit, totp_step)
+                await spend_step(unit, totp_step)
             return await self._consent(unit, row, factor, actor, now)
 
         row = await self._store.run(body)
@@ -138,7 +138,7 @@ class Approvals:
                 hint="The app is lost? On the host: waiaas factor reset.",
             )
         step = await self.check_code(code)
-        await self._store.run(lambda unit: _spend_step(unit, step))
+        await self._store.run(lambda unit: spend_step(unit, step))
 
     async def _wrong_code(self, now: int) -> AuthError:
         async def body(unit: Unit) -> int:
@@ -221,11 +221,13 @@ def _require_same(row: Transaction, digest: str) -> None:
         )
 
 
-async def _spend_step(unit: Unit, step: int | None) -> None:
+async def spend_step(unit: Unit, step: int | None) -> None:
+    """Spend the time step of a right code; FACTOR_INVALID when it, or a later one, was spent before."""
     if step is None or not await unit.authority.spend_step(step):
         raise AuthError(
             Code.FACTOR_INVALID,
             "That code was used before.",
+            details={"usedBefore": True},
             hint="Wait for the next code.",
         )
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from wallet.domain.owner import Factor
+from wallet.domain.safety import SystemState
 from wallet.domain.transactions import Transaction
 
 
@@ -39,5 +40,6 @@ class StopReport(Protocol):
 
 
 class Safety(Protocol):
+    async def state(self) -> SystemState: ...
     async def halt(self, reason: str, actor: str) -> StopReport: ...
     async def cancel_recovery(self, actor: str, *, from_chat: bool) -> Any: ...

@@ -44,6 +44,7 @@ class Inbox:
             Action.BACK,
             Action.DISMISS,
             Action.PUT_ASIDE,
+            Action.NO_NEW_CODES,
         }
 
     async def finish_update(self, update: StoredUpdate) -> None:

@@ -18,6 +18,7 @@ from wallet.domain.safety import (
     next_stop_state,
     state_mac,
 )
+from wallet.domain.sessions import KILL_SWITCH
 from wallet.domain.transactions import UNSENT, Status, Transaction
 from wallet.domain.wallets import WalletStatus
 from wallet.errors import Code, ConflictError, RefusedError, UnavailableError
@@ -31,7 +32,7 @@ from wallet.safety.keyring import Keyring
 
 log = structlog.get_logger(__name__)
 
-SUSPENDED_BY = "KILL_SWITCH"
+SUSPENDED_BY = KILL_SWITCH
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +312,8 @@ class Safety:
                 await unit.wallets.set_status(wallet.id, WalletStatus.ACTIVE, None)
         await self._end_unsent(unit)
         normal = SystemState(following, state.version)
-        await self._store_state(unit, state, normal, Fact.KILL_SWITCH_RECOVERED, "system")
+        stopped = {} if state.activated_at is None else {"stoppedAt": str(state.activated_at)}
+        await self._store_state(unit, state, normal, Fact.KILL_SWITCH_RECOVERED, "system", stopped)
 
     async def _end_unsent(self, unit: Unit) -> None:
         """Payments signed but not known to be sent are never sent after a stop; their nonces are refilled."""
@@ -345,7 +347,9 @@ class Safety:
         if after.recovery_at is not None:
             facts["recoveryAt"] = str(after.recovery_at)
         await unit.audit.append(fact, actor=actor, at=now, details=facts)
-        await unit.console.alert(f"{fact.value}:{after.version}", fact.value, facts, now)
+        again = fact is Fact.KILL_SWITCH_RECOVERY_STARTED and after.recovery_cancelled_by_chat
+        kind = f"{fact.value}_AGAIN" if again else fact.value
+        await unit.console.alert(f"{fact.value}:{after.version}", kind, facts, now)
         return after
 
 

@@ -1,6 +1,6 @@
 """What a tap is, what can come of it, and whether it fits what was sent. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -8,8 +8,15 @@ from typing import Final
 from wallet.domain.console import Action, Card, Handle
 from wallet.domain.transactions import Transaction
 from wallet.notifications.buttons import is_waiting_for_owner, is_waiting_for_time
+from wallet.ports.owner_channel import Button
 
-PROTECTIVE: Final = frozenset(Action) - {Action.APPROVE, Action.CONFIRM_APPROVE}
+PROTECTIVE: Final = frozenset(Action) - {
+    Action.APPROVE,
+    Action.CONFIRM_APPROVE,
+    Action.NEW_CODES,
+    Action.CONFIRM_NEW_CODES,
+}
+CODES_ACTIONS: Final = frozenset({Action.NEW_CODES, Action.CONFIRM_NEW_CODES, Action.NO_NEW_CODES})
 CARD_ACTIONS: Final = frozenset(
     {Action.APPROVE, Action.CONFIRM_APPROVE, Action.BACK, Action.REJECT, Action.CANCEL}
 )
@@ -43,6 +50,10 @@ class AnswerKind(StrEnum):
     DISMISSED = "DISMISSED"
     PUT_ASIDE = "PUT_ASIDE"
     WRONG_CODE = "WRONG_CODE"
+    USED_CODE = "USED_CODE"
+    CODES_GIVEN = "CODES_GIVEN"
+    CODES_GIVEN_BEFORE = "CODES_GIVEN_BEFORE"
+    CODES_ON_HOST = "CODES_ON_HOST"
     NOT_WAITING = "NOT_WAITING"
 
 
@@ -50,13 +61,16 @@ class AnswerKind(StrEnum):
 class Answer:
     """``alert`` asks for a box to be closed instead of a passing note.
 
-    ``bare`` says that the pressed message has nothing to offer any more: its buttons are to go.
+    ``bare`` says that the pressed message has nothing to offer any more: its buttons are to go, as are those
+    of ``bare_messages``. With ``buttons`` the pressed message gets these in the place of its own.
     """
 
     kind: AnswerKind
     alert: bool = False
     params: Mapping[str, str] = field(default_factory=dict)
     bare: bool = False
+    bare_messages: Sequence[int] = ()
+    buttons: Sequence[Button] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,10 @@ class OwnerChannel(Protocol):
         """Send an alert; returns the message id."""
         ...
 
+    def render_alert(self, kind: str, facts: Mapping[str, str]) -> str:
+        """The text of an alert exactly as the channel will show and return it. Pure."""
+        ...
+
     async def retire(self, chat_id: int, message_id: int, view: CardView) -> None:
         """Take the buttons off a message that is not the payment's card any more, and say so in it."""
         ...

@@ -142,7 +142,7 @@ async def taps(world: ConsoleWorld, row_id: str, message_id: int, text: str) -> 
         (SECOND, TEXT, FIRST, TEXT, AnswerKind.MISMATCH),
     ],
 )
-async def test_a_copy_counts_only_by_its_own_handle_and_our_own_text(  # noqa: PLR0913, PLR0917
+async def test_a_copy_counts_only_by_its_own_handle_and_our_own_text(
     world: ConsoleWorld,
     handle_message: int | None,
     sent: str | None,

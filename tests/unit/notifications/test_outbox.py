@@ -36,6 +36,9 @@ class PaperChannel:
     def render(self, view: CardView) -> str:
         return f"{view.transaction.id} {view.transaction.status} {view.stage} {view.factor}"
 
+    def render_alert(self, kind: str, facts: Mapping[str, str]) -> str:
+        return f"{kind} {sorted(facts.items())}"
+
     async def show(self, card: Card, view: CardView) -> int:
         self._fail()
         self.order.append(view.transaction.tier)
