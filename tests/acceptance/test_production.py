@@ -169,6 +169,25 @@ def reads_until(terminal: int, words: str, after: str = "") -> str:
     return shown
 
 
+def test_recover_names_the_chat_only_while_the_chat_may_cancel(installed: Installation) -> None:
+    installed.starts()
+    installed.pairs()
+    installed.runs("kill", proved=False)
+
+    first = installed.runs("recover").stdout
+    notice = installed.owner.finds("Recovery started", button="Cancel recovery")
+    installed.owner.presses(notice, "Cancel recovery")
+    until(
+        lambda: installed.host.status()["state"]["state"] == "ACTIVATED",
+        "the chat cancelled the recovery",
+    )
+    second = installed.runs("recover").stdout
+
+    assert "cancelled in Telegram, or with: waiaas recover --cancel" in first
+    assert "cancelled with: waiaas recover --cancel" in second
+    assert "Telegram" not in second
+
+
 def test_a_start_without_a_password_runs_locked_until_unlock(installed: Installation) -> None:
     agent = ready(installed)
     installed.stops()

@@ -378,7 +378,8 @@ class Console(Offers):
 async def _note_message(unit: Unit, handle: Handle, press: Press) -> None:
     """The message of a send whose answer was lost became known by a tap on it."""
     if handle.message_id is None and press.text is not None:
-        await unit.console.bind_handles([handle.handle], press.message_id, press.text)
+        sent = handle.rendering or press.text
+        await unit.console.bind_handles([handle.handle], press.message_id, sent)
 
 
 async def _set_stage(unit: Unit, transaction_id: str, stage: str, until: int | None) -> None:

@@ -184,7 +184,7 @@ async def test_a_sender_whom_the_host_did_not_name_is_not_paired(
             await stranger.says(f"/start {code}")
 
             async def arrived() -> bool:
-                return (await desk.pairing_status())["state"] == "CANDIDATE"
+                return bool((await desk.pairing_status())["state"] == "CANDIDATE")
 
             await eventually(arrived)
             sender = (await desk.pairing_status())["candidate"]["id"]
