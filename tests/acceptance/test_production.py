@@ -124,7 +124,7 @@ def test_nobody_is_confirmed_unseen(installed: Installation) -> None:
     installed.stranger.says(f"/start {code}")
     sender = sender_of(installed)
 
-    installed.runs("pair", "--confirm", code=2)
+    installed.runs("pair", "--confirm", code=1)
     refused = installed.runs("pair", "--confirm", str(sender + 1), code=1)
     assert f"id {sender}" in refused.stdout
     assert "PAIRING_INVALID" in refused.stderr
