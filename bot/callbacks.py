@@ -11,7 +11,3 @@ class Pressed(CallbackData, prefix="a"):
     """A button whose meaning is stored under its handle: 24 bytes of the 64 that Telegram allows."""
 
     handle: str
-
-
-class Dismissed(CallbackData, prefix="x"):
-    """Take the buttons off this message; it has no other effect."""

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup
 
 from bot import texts
-from bot.callbacks import Dismissed, Pressed
-from wallet.domain.console import Action
+from bot.callbacks import Pressed
 from wallet.ports.owner_channel import Button
 
 
@@ -15,14 +14,6 @@ def keyboard(rows: Sequence[Sequence[Button]]) -> InlineKeyboardMarkup | None:
     if not rows:
         return None
     return InlineKeyboardMarkup(inline_keyboard=[[_shown(b) for b in row] for row in rows])
-
-
-def offer(button: Button) -> InlineKeyboardMarkup:
-    """One act and a way to put the message aside."""
-    aside = InlineKeyboardButton(
-        text=texts.LABELS[Action.DISMISS], callback_data=Dismissed().pack()
-    )
-    return InlineKeyboardMarkup(inline_keyboard=[[_shown(button)], [aside]])
 
 
 def _shown(button: Button) -> InlineKeyboardButton:

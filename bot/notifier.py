@@ -1,7 +1,7 @@
 """The owner's channel over Telegram: sends cards, edits them in place, says alerts."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from aiogram import Bot
@@ -39,6 +39,10 @@ class TelegramChannel:
         text, _ = views.card(view).render()
         return text
 
+    def render_alert(self, kind: str, facts: Mapping[str, str]) -> str:
+        text, _ = views.alert(kind, facts).render()
+        return text
+
     async def show(self, card: Card, view: CardView) -> int:
         shown = views.card(view)
         markup = keyboards.keyboard(view.buttons)
@@ -50,10 +54,14 @@ class TelegramChannel:
     async def say(self, chat_id: int, alert: Alert) -> int:
         return await self.send(chat_id, views.alert(alert.kind, alert.payload), None)
 
+    async def retire(self, chat_id: int, message_id: int, view: CardView) -> None:
+        await self.edit(chat_id, message_id, views.copy(view), None)
+
     async def offer(
-        self, chat_id: int, kind: str, facts: Mapping[str, str], button: Button
+        self, chat_id: int, kind: str, facts: Mapping[str, str], buttons: Sequence[Button]
     ) -> int:
-        return await self.send(chat_id, views.alert(kind, facts), keyboards.offer(button))
+        markup = keyboards.keyboard([[button] for button in buttons])
+        return await self.send(chat_id, views.alert(kind, facts), markup)
 
     async def send(self, chat_id: int, shown: Text, markup: InlineKeyboardMarkup | None) -> int:
         """Send a message; returns its id. Raises ChannelError."""

@@ -21,6 +21,10 @@ LABELS: Final[Mapping[Action, str]] = MappingProxyType(
         Action.REVOKE_SESSION: "Revoke session",
         Action.CONFIRM_KILL: "Confirm: stop everything",
         Action.DISMISS: "Dismiss",
+        Action.PUT_ASIDE: "Dismiss",
+        Action.NEW_CODES: "New claim codes",
+        Action.CONFIRM_NEW_CODES: "Confirm: new claim codes",
+        Action.NO_NEW_CODES: "Back",
         Action.CANCEL_RECOVERY: "Cancel recovery",
         Action.CANCEL_RESET: "Cancel reset",
     }
@@ -29,6 +33,7 @@ STYLES: Final[Mapping[Action, str]] = MappingProxyType(
     {
         Action.APPROVE: "success",
         Action.CONFIRM_APPROVE: "success",
+        Action.CONFIRM_NEW_CODES: "success",
         Action.REJECT: "danger",
         Action.CANCEL: "danger",
         Action.REVOKE_SESSION: "danger",
@@ -60,6 +65,9 @@ HEADS: Final[Mapping[Status, str]] = MappingProxyType(
         Status.EXPIRED: "⌛ Expired",
     }
 )
+HEAD_REJECTED: Final = "🚫 Rejected"
+HEAD_COPY: Final = "↪️ Copy of a card"
+COPY: Final = "Another message shows how this payment stands."
 HEAD_DELAY: Final = "⏳ Payment on hold"
 HEAD_LAPSED: Final = "⌛ Approval no longer possible"
 HEAD_APPROVAL: Final[Mapping[str, str]] = MappingProxyType(
@@ -134,9 +142,9 @@ ANSWERS: Final[Mapping[AnswerKind, str]] = MappingProxyType(
         AnswerKind.OUT_OF_DATE: "This button is out of date.",
         AnswerKind.MISMATCH: (
             "This tap does not match the card that was sent. Nothing was done, and approving in "
-            "Telegram is frozen. Check on the host: waiaas status"
+            "Telegram is frozen. To lift it, on the host: waiaas pair"
         ),
-        AnswerKind.FROZEN: "Approving in Telegram is frozen. Check on the host: waiaas status",
+        AnswerKind.FROZEN: "Approving in Telegram is frozen. To lift it, on the host: waiaas pair",
         AnswerKind.CONFIRM_ASKED: "Press Confirm within 60 seconds.",
         AnswerKind.CODE_ASKED: "Now send the 6-digit code of your authenticator app.",
         AnswerKind.HOST_NEEDED: "Too large to approve here. On the host: waiaas approve {id}",
@@ -156,7 +164,12 @@ ANSWERS: Final[Mapping[AnswerKind, str]] = MappingProxyType(
         AnswerKind.RECOVERY_CANCELLED: "Recovery cancelled. Everything stays stopped.",
         AnswerKind.RESET_CANCELLED: "Reset cancelled. Your authenticator app stays.",
         AnswerKind.DISMISSED: "Dismissed.",
+        AnswerKind.PUT_ASIDE: "Dismissed.",
         AnswerKind.WRONG_CODE: "Wrong code. Tries left: {left}.",
+        AnswerKind.USED_CODE: "That code was used before. Send the next one.",
+        AnswerKind.CODES_GIVEN: "New claim codes follow. Each works once, for 10 minutes.",
+        AnswerKind.CODES_GIVEN_BEFORE: "New claim codes were given before. More on the host: waiaas session create",
+        AnswerKind.CODES_ON_HOST: "Too large to grant here. On the host: waiaas session create",
         AnswerKind.NOT_WAITING: (
             "No payment waits for a code. I deleted it; press Approve on a card first."
         ),
@@ -174,6 +187,8 @@ RESULTS: Final[Mapping[AnswerKind, str]] = MappingProxyType(
 SEVERITIES: Final[Mapping[Severity, str]] = MappingProxyType(
     {Severity.STOP: "🛑", Severity.ALARM: "⚠️", Severity.NEWS: "🔔"}
 )
+# Good news of the gravest kind: delivered first, but no stop sign.
+SIGNS: Final[Mapping[str, str]] = MappingProxyType({"KILL_SWITCH_RECOVERED": "🟢"})
 WELCOME: Final = "👋 This chat belongs to the wallet's owner. Send /help to see what you can do."
 UNPAIRED: Final = (
     "👋 This wallet has no owner yet.\n\n"
@@ -191,6 +206,12 @@ HELP_TAIL: Final = (
     "Cards of payments appear by themselves. Stopping takes a tap; releasing money takes more. "
     "Never type your master password here."
 )
+STOPPED_ALREADY: Final = "🛑 Stopped already"
+RECOVERING: Final = "🛑 Stopped, and recovering"
+HOW_TO_RECOVER: Final = "Nothing is signed. To start again, run on the host: waiaas recover"
+RECOVERS_AT: Final = "Payments start again at {at}."
+CANCEL_HERE: Final = "To stay stopped, press Cancel recovery."
+CANCEL_ON_HOST: Final = "To stay stopped, run on the host: waiaas recover --cancel"
 KILL_OFFER: Final = "🛑 Stop everything?"
 KILL_MEANS: Final = (
     "Every session ends, every waiting payment is cancelled, and nothing is signed until you "

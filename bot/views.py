@@ -19,15 +19,27 @@ from wallet.domain.sessions import Session
 from wallet.domain.tiers import Tier
 from wallet.domain.transactions import Status, Transaction
 from wallet.domain.wallets import WalletStatus
+from wallet.errors import Code as ErrorCode
+from wallet.notifications.claim_codes import COMMAND
 from wallet.notifications.messages import say
 from wallet.operations.queries import HeldLine, LimitLine, StatusView, WalletLine
 from wallet.ports.owner_channel import CardView
 
 QUOTE_CHARACTERS: Final = 100
 FACT_CHARACTERS: Final = 200
+LINES: Final = "lines"  # a fact of several lines, said after the sentences
 
 LISTED: Final = 20
 NO_COINS: Final[Mapping[str, tuple[str, int]]] = MappingProxyType({})
+# Endings that the wallet or the owner words. Others may repeat what a node or a contract wrote.
+OUR_REASONS: Final = frozenset(
+    code.value
+    for code in (
+        ErrorCode.OWNER_REJECTED, ErrorCode.KILL_SWITCH_ACTIVE, ErrorCode.SESSION_REVOKED,
+        ErrorCode.TX_EXPIRED, ErrorCode.WALLET_SUSPENDED, ErrorCode.PAYLOAD_MISMATCH,
+        ErrorCode.CHAIN_UNAVAILABLE,
+    )
+)  # fmt: skip
 ANSWER_DAY_MS: Final = 86_400_000  # an approval is never asked for longer than this
 
 
@@ -47,12 +59,39 @@ def card(view: CardView) -> Text:
     return joined(lines)
 
 
+def copy(view: CardView) -> Text:
+    """What stands in another message of a payment, once its card is elsewhere: true whatever comes."""
+    row = view.transaction
+    amount = f"{format_units(row.amount, view.decimals)} {view.symbol}"
+    lines: list[Any] = [
+        Bold(texts.HEAD_COPY),
+        Text(Bold(amount), " from ", Bold(clean(view.wallet.name)), f" · {row.network}"),
+        Text("to ", Code(row.to)),
+        "",
+        texts.COPY,
+        BlockQuote(Text("Id ", Code(row.id))),
+    ]
+    return joined(lines)
+
+
+def _by_owner(row: Transaction) -> bool:
+    return row.error == ErrorCode.OWNER_REJECTED.value
+
+
+def _our_reason(row: Transaction) -> list[str]:
+    if not row.error_message or row.error not in OUR_REASONS:
+        return []
+    return [f"Reason: {clean(row.error_message)[:FACT_CHARACTERS]}"]
+
+
 def _head(view: CardView) -> str:
     row = view.transaction
     if row.status is Status.QUEUED and row.tier is Tier.DELAY:
         return texts.HEAD_DELAY
     if row.status is Status.QUEUED and row.tier is Tier.APPROVAL and row.consent_at is None:
         return texts.HEAD_APPROVAL[view.stage] if view.buttons else texts.HEAD_LAPSED
+    if row.status is Status.CANCELLED and row.tier is Tier.APPROVAL and _by_owner(row):
+        return texts.HEAD_REJECTED
     return texts.HEADS[row.status]
 
 
@@ -60,7 +99,8 @@ def _asked(view: CardView) -> list[Any]:
     """Why the payment is where it is, and what the owner can do about it."""
     row = view.transaction
     if row.status in (Status.FAILED, Status.CANCELLED, Status.EXPIRED):
-        return [texts.NOT_PAID] if row.hash is None else []
+        paid = [texts.NOT_PAID] if row.hash is None else []
+        return [*paid, *_our_reason(row)]
     if row.consent_factor is not None:
         return [texts.CONSENTS.get(row.consent_factor, texts.CONSENT)]
     if row.status is not Status.QUEUED:
@@ -130,7 +170,7 @@ def _happened(row: Transaction) -> str:
 def _said(row: Transaction) -> list[Any]:
     """What others wrote: last, so that nothing they write looks like ours."""
     lines: list[Any] = []
-    if row.error_message:
+    if row.error_message and not _our_reason(row):
         lines.append(Text("Reason: ", Code(quote(row.error_message))))
     if row.memo:
         lines.append(Text("Memo from the agent: ", Code(quote(row.memo))))
@@ -138,9 +178,19 @@ def _said(row: Transaction) -> list[Any]:
 
 
 def alert(kind: str, payload: Mapping[str, str]) -> Text:
-    message = say(kind, {name: _fact(name, value) for name, value in payload.items()})
-    head = Bold(f"{texts.SEVERITIES[message.severity]} {message.headline}")
-    return joined([head, "", *message.sentences] if message.sentences else [head])
+    facts = {name: value for name, value in payload.items() if name != LINES}
+    message = say(kind, {name: _fact(name, value) for name, value in facts.items()})
+    sign = texts.SIGNS.get(kind, texts.SEVERITIES[message.severity])
+    head = Bold(f"{sign} {message.headline}")
+    lines = [line for line in payload.get(LINES, "").split("\n") if line]
+    said = [*message.sentences, *map(_line, lines)]
+    return joined([head, "", *said] if said else [head])
+
+
+def _line(line: str) -> Any:
+    if line.startswith(COMMAND):
+        return Code(clean(line.removeprefix(COMMAND)))
+    return clean(line)[:FACT_CHARACTERS]
 
 
 def _fact(name: str, value: str) -> str:

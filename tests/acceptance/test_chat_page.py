@@ -119,7 +119,7 @@ def test_back_and_reject_leave_the_money_where_it_is(shared: Sandbox, page: Page
     heads(card, "🟠 Approve this payment?")
     card.get_by_role("button", name="Reject").click()
 
-    heads(card, "🚫 Cancelled")
+    heads(card, "🚫 Rejected")
     expect(card.locator(".key")).to_have_count(0)
     expect(card.locator(".text")).to_contain_text("Nothing was paid.")
     assert agent.sees(row["id"])["error"] == "OWNER_REJECTED"

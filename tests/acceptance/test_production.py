@@ -1,5 +1,9 @@
 """A production-kind installation: init, a locked start, pairing, and approvals that need a code."""
 
+import os
+import pty
+import select
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,9 +103,89 @@ def test_pairing_by_anyone_who_does_not_know_the_code_fails(installed: Installat
         "five wrong codes void it",
     )
     installed.owner.says(f"/start {code}")
-    refused = installed.host.request("POST", "/v1/pairing/confirm", json={})
+    refused = installed.host.request("POST", "/v1/pairing/confirm", json={"userId": 1})
     assert refused.status_code == httpx.codes.FORBIDDEN
     assert installed.host.status()["owner"] is None
+
+
+def sender_of(installed: Installation) -> int:
+    """Somebody sent the code; his id, as the host shows it."""
+
+    def look() -> int | None:
+        found = installed.says("pair", "--status", proved=False)["candidate"]
+        return None if found is None else int(found["id"])
+
+    return until(look, "the code arrived")
+
+
+def test_nobody_is_confirmed_unseen(installed: Installation) -> None:
+    installed.starts()
+    code = installed.says("pair", "--no-wait")["code"]
+    installed.stranger.says(f"/start {code}")
+    sender = sender_of(installed)
+
+    installed.runs("pair", "--confirm", code=1)
+    refused = installed.runs("pair", "--confirm", str(sender + 1), code=1)
+    assert f"id {sender}" in refused.stdout
+    assert "PAIRING_INVALID" in refused.stderr
+    assert installed.host.status()["owner"] is None
+
+    done = installed.runs("pair", "--confirm", str(sender))
+    assert f"id {sender}" in done.stdout
+    assert installed.host.status()["owner"]["userId"] == sender
+
+
+def test_a_no_on_the_host_voids_the_pairing(installed: Installation) -> None:
+    installed.starts()
+    terminal, inside = pty.openpty()
+    proof = ["--password-file", str(installed.password_file)]
+    asking = subprocess.Popen(
+        [*installed.command("pair"), *proof], stdin=inside, stdout=inside, stderr=inside
+    )
+    os.close(inside)
+    said = reads_until(terminal, "/start ", "\n")
+    code = said.split("/start ")[-1].split()[0]
+    installed.stranger.says(f"/start {code}")
+    reads_until(terminal, "Is this you?")
+
+    os.write(terminal, b"n\n")
+
+    reads_until(terminal, "the code is void")
+    assert asking.wait(20) == 0
+    os.close(terminal)
+    assert installed.says("pair", "--status", proved=False)["state"] == "VOID"
+    refused = installed.host.request("POST", "/v1/pairing/confirm", json={"userId": 1})
+    assert refused.json()["code"] == "PAIRING_INVALID"
+    assert installed.host.status()["owner"] is None
+
+
+def reads_until(terminal: int, words: str, after: str = "") -> str:
+    """What the terminal shows up to these words, and to `after` behind them."""
+    shown = ""
+    while words not in shown or after not in shown.rpartition(words)[2]:
+        ready, _, _ = select.select([terminal], [], [], 30)
+        assert ready, shown
+        shown += os.read(terminal, 4096).decode()
+    return shown
+
+
+def test_recover_names_the_chat_only_while_the_chat_may_cancel(installed: Installation) -> None:
+    installed.starts()
+    installed.pairs()
+    installed.runs("kill", proved=False)
+
+    first = installed.runs("recover").stdout
+    notice = installed.owner.finds("Recovery started", button="Cancel recovery")
+    installed.owner.presses(notice, "Cancel recovery")
+    until(
+        lambda: installed.host.status()["state"]["state"] == "ACTIVATED",
+        "the chat cancelled the recovery",
+    )
+    second = installed.runs("recover").stdout
+
+    assert "cancelled in Telegram, or with: waiaas recover --cancel" in first
+    assert "cancelled with: waiaas recover --cancel" in second
+    assert "Telegram" not in second
 
 
 def test_a_start_without_a_password_runs_locked_until_unlock(installed: Installation) -> None:

@@ -28,6 +28,7 @@ from wallet.operations.console import Console
 from wallet.operations.factor_reset import FactorReset
 from wallet.operations.inbox import Inbox
 from wallet.operations.keys import Keys
+from wallet.operations.new_codes import NewCodes
 from wallet.operations.owner import OwnerDesk
 from wallet.operations.queries import MemoryGuards, Queries, Sources
 from wallet.operations.safety import Safety, Told, Waits
@@ -291,9 +292,12 @@ async def _furnish(
         halt_file=HaltFile(folder / "HALT"), waits=Waits(5, 5),
         check_code=approvals.check_code, told=Told(lambda: None, lambda: None),
     )  # fmt: skip
+    codes = NewCodes(
+        database, clock, ids, vault=cast(KeyVault, vault), networks={NETWORK.name: NETWORK}
+    )
     outbox = Outbox(
         database, clock, ids, channel,
-        networks={NETWORK.name: NETWORK}, factor_of=approvals.factor_needed,
+        networks={NETWORK.name: NETWORK}, factor_of=approvals.factor_needed, recovered=codes,
     )  # fmt: skip
     owner_desk = OwnerDesk(database, clock, ids, cast(Any, vault), keyring=keyring, gate=gate)
 
@@ -304,7 +308,7 @@ async def _furnish(
     queries = Queries(database, clock, cast(Any, Balances()), sources)
     reset = FactorReset(database, clock, cast(KeyVault, vault), keyring, 5)
     console = Console(
-        database, clock, ids, transactions, approvals, sessions, safety, reset, outbox.wake
+        database, clock, ids, transactions, approvals, sessions, safety, reset, codes, outbox.wake
     )
     return ConsoleWorld(
         database, clock, ids, vault, executor, transactions, approvals, sessions, safety, console,

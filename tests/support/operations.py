@@ -339,8 +339,13 @@ class FakeOwner(_Scripted):
     async def pairing_status(self) -> Mapping[str, Any]:
         return {"state": "WAITING", "candidate": None, "expires_at": NOW + 600_000}
 
-    async def confirm_pairing(self, actor: str, bands: Mapping[str, Band] | None = None) -> Owner:
-        self.met("confirm_pairing", actor, bands)
+    async def void_pairing(self, actor: str) -> None:
+        self.met("void_pairing", actor)
+
+    async def confirm_pairing(
+        self, actor: str, user_id: int, bands: Mapping[str, Band] | None = None
+    ) -> Owner:
+        self.met("confirm_pairing", actor, user_id, bands)
         return self.OWNER
 
     async def owner(self) -> Owner | None:

@@ -115,7 +115,8 @@ class Installation:
             lambda: self.says("pair", "--status", proved=False)["state"] == "CANDIDATE",
             "the code arrived",
         )
-        self.says("pair", "--confirm")
+        sender = self.says("pair", "--status", proved=False)["candidate"]
+        self.says("pair", "--confirm", str(sender["id"]))
 
     def new_agent(self, wallet: dict[str, Any]) -> Agent:
         """A funded wallet's claimed session."""

@@ -116,6 +116,8 @@ def owner_rows(door: Door) -> Sequence[Row]:
             "Change an auto-stop rule", StopRuleView, PutStopRule),
         Row("DELETE", "/v1/autostop/{id}", autostop.reset, loosen,
             "Take an auto-stop rule back to its default", StopRuleView, query=StopRulesQuery),
+        Row("DELETE", "/v1/pairing", pairing.void, socket,
+            "Refuse who sent the code", wire.Done),
         # changing
         Row("POST", "/v1/wallets", wallets.owner_create, password,
             "Make a wallet", WalletView, CreateWallet, status=201),

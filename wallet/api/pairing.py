@@ -42,7 +42,14 @@ async def show(call: Call) -> Answer:
 async def confirm(call: Call) -> Answer:
     body = await call.body(ConfirmPairing)
     bands = None if body.bands is None else _bands(body.bands)
-    return Answer(owner_view(await call.operations.owner.confirm_pairing(ACTOR, bands)))
+    owner = await call.operations.owner.confirm_pairing(ACTOR, body.user_id, bands)
+    return Answer(owner_view(owner))
+
+
+async def void(call: Call) -> Answer:
+    """Whoever sent the code is not the owner."""
+    await call.operations.owner.void_pairing(ACTOR)
+    return Answer(Done())
 
 
 async def set_bands(call: Call) -> Answer:

@@ -123,6 +123,7 @@ async def doctor(call: Call) -> Answer:
 def stop_view(state: SystemState) -> StopView:
     return StopView(
         state=state.state,
+        chat_may_cancel=not state.recovery_cancelled_by_chat,
         reason=state.reason,
         actor=state.actor,
         activated_at=seconds(state.activated_at),

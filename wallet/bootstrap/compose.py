@@ -21,6 +21,7 @@ from wallet.operations.holds import Holds
 from wallet.operations.inbox import Inbox
 from wallet.operations.keys import Keys
 from wallet.operations.ledger import Ledger
+from wallet.operations.new_codes import NewCodes
 from wallet.operations.owner import OwnerDesk
 from wallet.operations.password import MasterPassword
 from wallet.operations.policies import Minima, Policies
@@ -305,9 +306,12 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         ground.keyring,
         settings.safety.recovery_wait_tap_seconds,
     )
-    outbox = Outbox(store, clock, ids, None, networks=networks, factor_of=factor_of)
+    codes = NewCodes(store, clock, ids, vault=ground.vault, networks=networks)
+    outbox = Outbox(
+        store, clock, ids, None, networks=networks, factor_of=factor_of, recovered=codes
+    )
     console = Console(
-        store, clock, ids, transactions, approvals, sessions, safety, reset, outbox.wake
+        store, clock, ids, transactions, approvals, sessions, safety, reset, codes, outbox.wake
     )
     clock_watch = ClockWatch(
         store, clock, ground.clock_guard, _clock_world(ground), executor.retry_all

@@ -18,8 +18,13 @@ POLL_SECONDS: Final = 0.5
 def pair(
     *,
     confirm: Annotated[
-        bool, typer.Option("--confirm", help="Confirm the account that sent the code, and end.")
-    ] = False,
+        int | None,
+        typer.Option(
+            "--confirm",
+            metavar="ID",
+            help="Confirm the account that sent the code, by the id that was shown, and end.",
+        ),
+    ] = None,
     status: Annotated[bool, typer.Option("--status", help="Only say how it stands.")] = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the code.")] = True,
     current_code: CurrentCode = None,
@@ -32,8 +37,8 @@ def pair(
     door.current_code = current_code
     if status:
         render.show(door.get("/v1/pairing"), as_json=as_json, say=_say_state)
-    elif confirm:
-        _confirm(door, as_json=as_json)
+    elif confirm is not None:
+        _confirm_shown(door, confirm, as_json=as_json)
         if owner.choices(door.data_dir).get("tapBands"):
             _set_day_bands(door)
     else:
@@ -50,12 +55,13 @@ def _begin(door: owner.OwnerDoor, *, wait: bool, as_json: bool) -> None:
     candidate = _await_candidate(door)
     _say_candidate(candidate)
     if not sys.stdin.isatty():
-        print("Confirm it with: waiaas pair --confirm")
+        print(f"Confirm it with: waiaas pair --confirm {candidate['id']}")
     elif typer.confirm("Is this you?"):
-        _confirm(door, as_json=as_json)
+        _confirm(door, candidate["id"], as_json=as_json)
         _offer_bands(door)
     else:
-        print("Nothing was paired. A new code: waiaas pair")
+        door.send("DELETE", "/v1/pairing")
+        print("Nothing was paired, and the code is void. A new one: waiaas pair")
 
 
 def _say_code(made: Any) -> None:
@@ -94,8 +100,16 @@ def _say_state(found: Any) -> None:
         _say_candidate(found["candidate"])
 
 
-def _confirm(door: owner.OwnerDoor, *, as_json: bool) -> None:
-    found = door.release("POST", "/v1/pairing/confirm")
+def _confirm_shown(door: owner.OwnerDoor, user_id: int, *, as_json: bool) -> None:
+    """Say who it is before it is done; the daemon refuses any other id than the sender's."""
+    candidate = door.get("/v1/pairing")["candidate"]
+    if candidate and not as_json:
+        _say_candidate(candidate)
+    _confirm(door, user_id, as_json=as_json)
+
+
+def _confirm(door: owner.OwnerDoor, user_id: int, *, as_json: bool) -> None:
+    found = door.release("POST", "/v1/pairing/confirm", {"userId": user_id})
     render.show(
         found, as_json=as_json, say=lambda one: print(f"Paired with {render.plain(one['name'])}.")
     )

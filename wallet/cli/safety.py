@@ -70,7 +70,9 @@ def _say_recovery(found: Any, *, with_code: bool) -> None:
     print(f"Recovery runs. Payments start again at {render.moment(found['recoveryAt'])}.")
     if not with_code:
         print("With a code of an authenticator app (--code) the wait is the short one.")
-    print("Until then it can be cancelled in Telegram, or with: waiaas recover --cancel")
+    here = "with: waiaas recover --cancel"
+    both = f"in Telegram, or {here}"
+    print(f"Until then it can be cancelled {both if found['chatMayCancel'] else here}")
     print("Agents will need new sessions: waiaas session create")
 
 

@@ -57,6 +57,10 @@ class Action(StrEnum):
     REVOKE_SESSION = "REVOKE_SESSION"
     CONFIRM_KILL = "CONFIRM_KILL"
     DISMISS = "DISMISS"
+    PUT_ASIDE = "PUT_ASIDE"  # takes the buttons off a notice; the notice stays
+    NEW_CODES = "NEW_CODES"
+    CONFIRM_NEW_CODES = "CONFIRM_NEW_CODES"
+    NO_NEW_CODES = "NO_NEW_CODES"
     CANCEL_RECOVERY = "CANCEL_RECOVERY"
     CANCEL_RESET = "CANCEL_RESET"
 

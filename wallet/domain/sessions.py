@@ -6,6 +6,10 @@ from dataclasses import dataclass, field
 from wallet.domain.authority import Proof
 from wallet.errors import AuthError, Code, RefusedError
 
+CLAIM_REUSED = "its claim code was used twice"
+KILL_SWITCH = (
+    "KILL_SWITCH"  # the reason on a session, and the suspension of a wallet, that a stop ended
+)
 EXPIRED = "expired"  # the reason on a session that ended by time, not by anybody's will
 OWNER = "OWNER"  # who held a session or a wallet, where it was no rule and no stop
 TTL_MIN_SECONDS = 300
@@ -13,6 +17,13 @@ TTL_MAX_SECONDS = 604_800
 ABSOLUTE_LIFETIME_SECONDS = 2_592_000
 TOKEN_PREFIX = "wai_sess_"  # noqa: S105 - public prefix, for secret scanners
 RENEWED_TOKEN_GRACE_MS = 60_000
+
+
+# Who ended it, where it was not the owner by name.
+_ENDED = {
+    CLAIM_REUSED: "This session was ended because its claim code was used twice.",
+    KILL_SWITCH: "This session was ended by the kill switch.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +86,7 @@ class Session:
         if self.was_revoked:
             raise AuthError(
                 Code.SESSION_REVOKED,
-                "This session was ended by the owner.",
+                _ENDED.get(self.revoked_reason or "", "This session was ended by the owner."),
                 hint="Ask the owner for a new claim code.",
             )
         if now >= self.expires_at:

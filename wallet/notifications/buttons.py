@@ -4,6 +4,7 @@ from base64 import urlsafe_b64encode
 from typing import Final
 
 from wallet.domain.console import Action, Handle
+from wallet.domain.owner import Factor
 from wallet.domain.tiers import Tier
 from wallet.domain.transactions import Status, Transaction
 from wallet.ports.world import Ids
@@ -38,6 +39,11 @@ def actions_of(transaction: Transaction, stage: str, now: int) -> tuple[Action, 
             return (Action.BACK,)
         case _:
             return (Action.APPROVE, Action.REJECT)
+
+
+def given_here(actions: tuple[Action, ...], factor: Factor | None) -> tuple[Action, ...]:
+    """Without the button that leads nowhere: what needs the host is not approved in the chat."""
+    return tuple(a for a in actions if a is not Action.APPROVE or factor is not Factor.HOST)
 
 
 def new_handle(

@@ -54,6 +54,15 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
                 "If this was not you, press Cancel recovery.",
             ),
         ),
+        "KILL_SWITCH_RECOVERY_STARTED_AGAIN": Template(
+            Severity.STOP,
+            "Recovery started again",
+            (
+                "Payments start again at {recoveryAt}.",
+                "This chat cancelled one before.",
+                "If this was not you, run on the host: waiaas recover --cancel",
+            ),
+        ),
         "KILL_SWITCH_RECOVERY_CANCELLED": Template(
             Severity.STOP,
             "Recovery cancelled",
@@ -64,7 +73,7 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
             "Running again",
             (
                 "The kill switch is off and wallets work again.",
-                "Agents need new sessions: waiaas session create",
+                "{agents}",
             ),
         ),
         "SIGNER_NOT_KILLED": Template(
@@ -283,6 +292,14 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
                 "Name: {name}",
             ),
         ),
+        "CLAIM_CODES": Template(
+            Severity.NEWS,
+            "New claim codes",
+            (
+                "Give each code to its agent. It works once, until {untilAt}.",
+                "Later, or for more, on the host: waiaas session create",
+            ),
+        ),
         "SESSION_REVOKED": Template(
             Severity.NEWS,
             "Session ended",
@@ -297,6 +314,14 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
             Severity.NEWS,
             "This chat now belongs to the owner",
             ("Cards will appear here. Send /help to see what you can do.",),
+        ),
+        "OWNER_REPLACED": Template(
+            Severity.ALARM,
+            "This chat no longer belongs to the owner",
+            (
+                "Another account was paired on the host; cards appear there now.",
+                "If this was not you, run on the host: waiaas kill",
+            ),
         ),
         "WALLET_CREATED": Template(
             Severity.NEWS,

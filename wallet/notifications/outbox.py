@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,33 +10,31 @@ from typing import Final
 
 from wallet.domain.audit_chain import short
 from wallet.domain.chains import Network
-from wallet.domain.console import Action, Alert, AlertState, Card, Handle
+from wallet.domain.console import Card, Handle
 from wallet.domain.money import Asset
 from wallet.domain.owner import Factor
 from wallet.domain.tiers import Tier
 from wallet.domain.transactions import Transaction
 from wallet.domain.wallets import Wallet
 from wallet.errors import WalletError
-from wallet.notifications.buttons import actions_of, is_waiting_for_owner, new_handle
+from wallet.notifications.alerts import Alerts, Recovered
+from wallet.notifications.buttons import (
+    actions_of,
+    given_here,
+    is_waiting_for_owner,
+    new_handle,
+)
 from wallet.notifications.messages import Severity, severity_of
+from wallet.notifications.pauses import FIRST_RETRY_MS, pause_ms
 from wallet.ports.owner_channel import Button, CardView, ChannelError, OwnerChannel
 from wallet.ports.store import Store, Unit
 from wallet.ports.world import Clock, Ids
 
 BATCH: Final = 50
-FIRST_RETRY_MS: Final = 1_000
-LONGEST_RETRY_MS: Final = 300_000
-ALERT_ATTEMPTS: Final = 50
 KEPT_RENDERINGS: Final = 3
 ANSWER_DAY_MS: Final = 86_400_000
 LONGEST_WAIT_SECONDS: Final = 1.0  # the safety net under wake()
 UNPAIRED_SECONDS: Final = 2.0
-# Alerts that offer to cancel what they announce.
-CANCELS: Final = {
-    "KILL_SWITCH_RECOVERY_STARTED": Action.CANCEL_RECOVERY,
-    "FACTOR_RESET_STARTED": Action.CANCEL_RESET,
-}
-
 _TIER_ORDER: Final = {Tier.APPROVAL: 0, Tier.DELAY: 1, Tier.NOTIFY: 2, Tier.INSTANT: 3}
 _log = logging.getLogger("waiaas.outbox")
 
@@ -48,6 +46,7 @@ class _Drawn:
     card: Card
     view: CardView
     text: str
+    copies: frozenset[tuple[int, int]]  # (chat, message) of other messages that still show buttons
 
     @property
     def handles(self) -> list[str]:
@@ -66,11 +65,13 @@ class Outbox:
         *,
         networks: Mapping[str, Network],
         factor_of: Callable[[str], Awaitable[Factor | None]],
+        recovered: Recovered | None = None,
     ) -> None:
         self._store, self._clock, self._ids = store, clock, ids
         self._channel = channel
         self._networks = networks
         self._factor_of = factor_of
+        self._alerts = Alerts(store, clock, ids, recovered)
         self._stir = asyncio.Event()
 
     def attach(self, channel: OwnerChannel | None) -> None:
@@ -126,13 +127,13 @@ class Outbox:
         alerts = await self._store.read(lambda unit: unit.console.alerts_due(now, BATCH))
         alerts.sort(key=lambda alert: (severity_of(alert.kind), alert.id))
         urgent = [alert for alert in alerts if severity_of(alert.kind) is Severity.STOP]
-        arrived = await _count(self._deliver_alert(channel, chat, alert) for alert in urgent)
+        arrived = await _count(self._alerts.deliver(channel, chat, alert) for alert in urgent)
         arrived += await _count(
             self._deliver_card(channel, _for_chat(card, chat))
             for card in await self._sorted(cards)
         )
         rest = (alert for alert in alerts if alert not in urgent)
-        return arrived + await _count(self._deliver_alert(channel, chat, alert) for alert in rest)
+        return arrived + await _count(self._alerts.deliver(channel, chat, alert) for alert in rest)
 
     async def _chat(self) -> int | None:
         owner = await self._store.read(lambda unit: unit.authority.owner())
@@ -161,7 +162,28 @@ class Outbox:
             await self._store.run(partial(self._card_failed, drawn=drawn, error=error))
             return False
         await self._store.run(lambda unit: self._card_shown(unit, drawn, message_id))
+        for chat_id, copy in sorted(drawn.copies):
+            await self._retire(channel, drawn, chat_id, copy)
         return True
+
+    async def _retire(
+        self, channel: OwnerChannel, drawn: _Drawn, chat_id: int, message_id: int
+    ) -> None:
+        """Take the buttons off another message of this payment; a failure is made up for at the next change."""
+        try:
+            await channel.retire(chat_id, message_id, drawn.view)
+        except ChannelError as error:
+            if not error.gone:
+                _log.info("a copy of a card keeps its buttons for now: %s", error)
+                return
+        subject, now = drawn.card.transaction_id, self._clock.now()
+
+        async def body(unit: Unit) -> None:
+            for handle in await unit.console.handles_of(subject):
+                if (handle.chat_id, handle.message_id) == (chat_id, message_id):
+                    await unit.console.use_handle(handle.handle, now)
+
+        await self._store.run(body)
 
     async def _factor(self, card: Card) -> Factor | None:
         row = await self._store.read(lambda unit: unit.transactions.get(card.transaction_id))
@@ -187,21 +209,31 @@ class Outbox:
         card = _for_chat(card, due.chat_id)
         if lapsed or not is_waiting_for_owner(row, now):
             card = replace(card, stage="CARD", stage_until=None)
-        view = await self._view(unit, card, row, wallet, factor)
+        known = await unit.console.handles_of(row.id)
+        handles = self._handles(card, row, factor, known)
+        view = await self._view(unit, card, row, wallet, factor, handles)
         text = channel.render(view)
-        kept = tuple(known for known in card.renderings if known != text)
+        for handle in handles:
+            if handle not in known:
+                await unit.console.add_handle(replace(handle, rendering=text))
+        kept = tuple(shown for shown in card.renderings if shown != text)
         renderings = (*kept, text)[-KEPT_RENDERINGS:]
         card = replace(card, renderings=renderings, attempts=card.attempts + 1)
         await unit.console.save_card(card)
-        return _Drawn(card, view, text)
+        return _Drawn(card, view, text, _copies(card, known))
 
     async def _view(
-        self, unit: Unit, card: Card, row: Transaction, wallet: Wallet, factor: Factor | None
+        self,
+        unit: Unit,
+        card: Card,
+        row: Transaction,
+        wallet: Wallet,
+        factor: Factor | None,
+        handles: Sequence[Handle],
     ) -> CardView:
         network = self._networks[row.network]
         asset: Asset = network.native
-        actions = actions_of(row, card.stage, self._clock.now())
-        buttons = [await self._button(unit, card, row, action) for action in actions]
+        buttons = [Button(handle.action, handle.handle) for handle in handles]
         return CardView(
             transaction=row,
             wallet=wallet,
@@ -216,20 +248,30 @@ class Outbox:
             audit_head=short(await unit.audit.head()),
         )
 
-    async def _button(self, unit: Unit, card: Card, row: Transaction, action: Action) -> Button:
-        """The live handle of this button if the message already carries one, else a new one."""
-        for known in await unit.console.handles_of(row.id):
-            same = (known.action, known.digest, known.chat_id) == (
-                action,
-                row.digest,
-                card.chat_id,
+    def _handles(
+        self, card: Card, row: Transaction, factor: Factor | None, known: Sequence[Handle]
+    ) -> list[Handle]:
+        """A handle per button: the live one that the message already carries, else a new one.
+
+        A message that is sent anew never takes over handles: it may stand beside one whose answer was lost.
+        """
+        chosen = []
+        for action in given_here(actions_of(row, card.stage, self._clock.now()), factor):
+            wanted = (action, row.digest, card.chat_id, card.message_id)
+            carried = (
+                one
+                for one in known
+                if one.used_at is None
+                and one.message_id is not None
+                and (one.action, one.digest, one.chat_id, one.message_id) == wanted
             )
-            if same and known.used_at is None and known.message_id == card.message_id:
-                return Button(action, known.handle)
-        fresh = new_handle(self._ids, action, row.id, card.chat_id)
-        bound = replace(fresh, digest=row.digest, policy_version=row.policy_version)
-        await unit.console.add_handle(bound)
-        return Button(action, bound.handle)
+            fresh = replace(
+                new_handle(self._ids, action, row.id, card.chat_id),
+                digest=row.digest,
+                policy_version=row.policy_version,
+            )
+            chosen.append(next(carried, fresh))
+        return chosen
 
     async def _card_shown(self, unit: Unit, drawn: _Drawn, message_id: int) -> None:
         now = self._clock.now()
@@ -266,44 +308,9 @@ class Outbox:
         if error.gone:  # its message no longer exists: send anew, at once
             await unit.console.save_card(replace(card, message_id=None, retry_at=0))
             return
-        retry_at = self._clock.now() + _pause(card.attempts, error)
+        retry_at = self._clock.now() + pause_ms(card.attempts, error)
         await unit.console.save_card(replace(card, retry_at=retry_at))
         _log.warning("a card was not delivered (attempt %d): %s", card.attempts, error)
-
-    # ---- alerts
-
-    async def _deliver_alert(self, channel: OwnerChannel, chat_id: int, alert: Alert) -> bool:
-        try:
-            if alert.kind in CANCELS:
-                await self._offer_cancel(channel, chat_id, alert)
-            else:
-                await channel.say(chat_id, alert)
-        except ChannelError as error:
-            await self._alert_failed(alert, error)
-            return False
-        sent = replace(alert, state=AlertState.SENT, attempts=alert.attempts + 1)
-        await self._store.run(lambda unit: unit.console.save_alert(sent))
-        return True
-
-    async def _offer_cancel(self, channel: OwnerChannel, chat_id: int, alert: Alert) -> None:
-        handle: Handle = new_handle(self._ids, CANCELS[alert.kind], "", chat_id)
-        await self._store.run(lambda unit: unit.console.add_handle(handle))
-        button = Button(handle.action, handle.handle)
-        message_id = await channel.offer(chat_id, alert.kind, alert.payload, button)
-        await self._store.run(
-            lambda unit: unit.console.bind_handles([handle.handle], message_id, "")
-        )
-
-    async def _alert_failed(self, alert: Alert, error: ChannelError) -> None:
-        attempts = alert.attempts + 1
-        state = AlertState.PARKED if attempts >= ALERT_ATTEMPTS else AlertState.WAITING
-        retry_at = self._clock.now() + _pause(attempts, error)
-        failed = replace(alert, state=state, attempts=attempts, retry_at=retry_at)
-        await self._store.run(lambda unit: unit.console.save_alert(failed))
-        parked = " and was set aside" if state is AlertState.PARKED else ""
-        _log.warning(
-            "alert %s was not delivered (attempt %d)%s: %s", alert.kind, attempts, parked, error
-        )
 
 
 def explorer_link(explorer: str | None, tx_hash: str | None) -> str | None:
@@ -320,11 +327,15 @@ def _for_chat(card: Card, chat_id: int) -> Card:
     return card if card.chat_id == chat_id else replace(card, chat_id=chat_id, message_id=None)
 
 
-def _pause(attempts: int, error: ChannelError) -> int:
-    if error.retry_after is not None:
-        return int(error.retry_after * 1000)
-    doubled = FIRST_RETRY_MS << min(max(attempts - 1, 0), 20)
-    return min(doubled, LONGEST_RETRY_MS)
+def _copies(card: Card, handles: Sequence[Handle]) -> frozenset[tuple[int, int]]:
+    """Messages besides the card that still carry live buttons of it: doubled, or left behind."""
+    return frozenset(
+        (handle.chat_id, handle.message_id)
+        for handle in handles
+        if handle.used_at is None
+        and handle.message_id is not None
+        and (handle.chat_id, handle.message_id) != (card.chat_id, card.message_id)
+    )
 
 
 async def _count(deliveries: Iterable[Awaitable[bool]]) -> int:

@@ -99,7 +99,7 @@ class Approvals:
             if _STRENGTH[factor] < _STRENGTH[needed]:
                 raise _stronger(needed)
             if factor is Factor.CODE or totp_step is not None:
-                await _spend_step(unit, totp_step)
+                await spend_step(unit, totp_step)
             return await self._consent(unit, row, factor, actor, now)
 
         row = await self._store.run(body)
@@ -151,7 +151,7 @@ class Approvals:
                 hint="The app is lost? On the host: waiaas factor reset.",
             )
         step = await self.check_code(code)
-        await self._store.run(lambda unit: _spend_step(unit, step))
+        await self._store.run(lambda unit: spend_step(unit, step))
 
     async def wants_code(self, needed: Factor) -> bool:
         """Whether the host must add a code to the master password: above a tap, once an app is enrolled.
@@ -268,11 +268,13 @@ def _require_same(row: Transaction, digest: str) -> None:
         )
 
 
-async def _spend_step(unit: Unit, step: int | None) -> None:
+async def spend_step(unit: Unit, step: int | None) -> None:
+    """Spend the time step of a right code; FACTOR_INVALID when it, or a later one, was spent before."""
     if step is None or not await unit.authority.spend_step(step):
         raise AuthError(
             Code.FACTOR_INVALID,
             "That code was used before.",
+            details={"usedBefore": True},
             hint="Wait for the next code.",
         )
 

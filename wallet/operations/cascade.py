@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from wallet.domain.authority import RESET_COUNTER
 from wallet.domain.facts import Fact
+from wallet.domain.sessions import KILL_SWITCH
 from wallet.domain.transactions import UNSENT, UNSIGNED, Status, Transaction
 from wallet.domain.wallets import WalletStatus
 from wallet.errors import Code
@@ -11,7 +12,7 @@ from wallet.operations.transactions import cancel_rows
 from wallet.pipeline.moves import Cause
 from wallet.ports.store import Unit
 
-SUSPENDED_BY = "KILL_SWITCH"
+SUSPENDED_BY = KILL_SWITCH
 
 
 @dataclass(frozen=True, slots=True)

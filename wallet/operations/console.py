@@ -5,23 +5,33 @@ for that handle, and its subject still waits. Protective acts stop money; releas
 their amount. A tap that does not fit freezes releasing acts by Telegram until the host lifts it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from wallet.domain.authority import FROZEN
 from wallet.domain.console import Action, Card, Challenge, Handle
-from wallet.domain.facts import Fact
 from wallet.domain.owner import Factor
-from wallet.domain.transactions import Transaction
+from wallet.domain.safety import SystemState
 from wallet.errors import AuthError, Code, ConflictError, NotFoundError, WalletError
-from wallet.notifications.buttons import new_handle
+from wallet.notifications.buttons import is_waiting_for_owner
+from wallet.operations.console_needs import (
+    Approvals,
+    Safety,
+    Sessions,
+    StopReport,
+    Transactions,
+)
 from wallet.operations.factor_reset import FactorReset
+from wallet.operations.freezing import Alarm, freeze, is_frozen
+from wallet.operations.new_codes import PURPOSE, NewCodes
+from wallet.operations.offers import Offers
 from wallet.operations.taps import (
     CARD_ACTIONS,
+    CODES_ACTIONS,
     PROTECTIVE,
     Answer,
     AnswerKind,
+    Fit,
     Press,
     fits_card,
     fits_message,
@@ -29,14 +39,11 @@ from wallet.operations.taps import (
     is_spent,
     still_waits,
 )
-from wallet.ports.owner_channel import Button
-from wallet.ports.store import Store, Unit
-from wallet.ports.world import Clock, Ids
+from wallet.ports.store import Unit
 
 ACTOR: Final = "owner:telegram"
 CONFIRM_MS: Final = 60_000
 CODE_MS: Final = 120_000
-OFFER_MS: Final = 600_000
 CODE_TRIES: Final = 5
 
 # Refusals which say that somebody, or time, was faster than the tap.
@@ -48,64 +55,25 @@ _TOO_LATE: Final = frozenset(
 )  # fmt: skip
 
 
-class Transactions(Protocol):
-    async def cancel(self, transaction_id: str, *, actor: str, reason: str) -> Transaction: ...
-
-
-class Approvals(Protocol):
-    async def factor_needed(self, transaction_id: str) -> Factor: ...
-    async def approve(
-        self,
-        transaction_id: str,
-        *,
-        digest: str,
-        factor: Factor,
-        actor: str,
-        totp_step: int | None = None,
-    ) -> Transaction: ...
-    async def check_code(self, code: str) -> int: ...
-
-
-class Sessions(Protocol):
-    async def revoke(self, session_id: str, *, actor: str, reason: str) -> Any: ...
-
-
-class StopReport(Protocol):
-    @property
-    def sessions_revoked(self) -> int: ...
-    @property
-    def transactions_cancelled(self) -> int: ...
-    @property
-    def exposure(self) -> Sequence[Transaction]: ...
-    @property
-    def stored(self) -> bool: ...
-
-
-class Safety(Protocol):
-    async def halt(self, reason: str, actor: str) -> StopReport: ...
-    async def cancel_recovery(self, actor: str, *, from_chat: bool) -> Any: ...
-
-
 @dataclass(frozen=True, slots=True)
 class _Tap:
     """A tap that fits what was sent."""
 
     handle: Handle
     card: Card | None
+    press: Press
 
 
 @dataclass(frozen=True, slots=True)
-class Console:
-    """Taps, typed codes, offers and stored updates of the owner's chat. ``wake`` stirs the outbox."""
+class Console(Offers):
+    """Taps and typed codes of the owner's chat. ``wake`` stirs the outbox."""
 
-    store: Store
-    clock: Clock
-    ids: Ids
     transactions: Transactions
     approvals: Approvals
     sessions: Sessions
     safety: Safety
     reset: FactorReset
+    codes: NewCodes
     wake: Callable[[], None]
 
     # ---- taps
@@ -136,51 +104,89 @@ class Console:
             owner.user_id,
             owner.chat_id,
         )
-        if handle is None or not known or is_spent(handle, now):
+        if not known:
             return Answer(AnswerKind.OUT_OF_DATE)
+        if handle is not None and handle.action in CODES_ACTIONS:
+            return await self._judge_codes(unit, handle, press)
+        if handle is None or is_spent(handle, now):
+            return await self._dead(unit, press)
         if handle.action in CARD_ACTIONS:
             return await self._judge_card(unit, handle, press)
         if not fits_message(handle, press):
             return await self._mismatch(unit, handle, press)
-        return _Tap(handle, None)
+        return _Tap(handle, None, press)
 
     async def _judge_card(self, unit: Unit, handle: Handle, press: Press) -> _Tap | Answer:
         now = self.clock.now()
         card = await unit.console.card(handle.subject)
         transaction = await unit.transactions.get(handle.subject)
         if card is None or transaction is None or not still_waits(handle, transaction, now):
-            return await self._redraw(unit, card)
+            return await self._out_of_date(unit, card, handle, press)
         if press.text is None:  # too old to be shown with the tap: show the card anew
             return await self._redraw(unit, replace(card, message_id=None))
-        if not fits_card(card, handle, press):
-            if handle.message_id is None:  # a send whose answer was lost, and redrawn since
-                return await self._redraw(unit, card)
-            return await self._mismatch(unit, handle, press)
-        if card.message_id is None:  # sent, but the process ended before it was noted
-            card = replace(card, message_id=press.message_id)
-            await unit.console.save_card(card)
+        match fits_card(card, handle, press):
+            case Fit.FORGED:
+                return await self._mismatch(unit, handle, press)
+            case Fit.OLD:
+                return await self._out_of_date(unit, card, handle, press)
+            case Fit.CARD:
+                pass
         if not fits_stage(handle.action, card, now):
-            return await self._redraw(unit, card)
+            return await self._out_of_date(unit, card, handle, press)
         if handle.action not in PROTECTIVE and await is_frozen(unit):
             return Answer(AnswerKind.FROZEN, alert=True)
-        return _Tap(handle, card)
+        return _Tap(handle, await self._adopt(unit, card, handle, press), press)
 
-    async def _redraw(self, unit: Unit, card: Card | None) -> Answer:
-        if card is not None:
+    async def _judge_codes(self, unit: Unit, handle: Handle, press: Press) -> _Tap | Answer:
+        """Their handles outlive a tap: what was given once is never given again, whoever presses what."""
+        if press.text is None:  # what is not shown again releases nothing
+            return Answer(AnswerKind.OUT_OF_DATE, bare=True)
+        if not fits_message(handle, press):
+            return await self._mismatch(unit, handle, press)
+        if handle.action not in PROTECTIVE and await is_frozen(unit):
+            return Answer(AnswerKind.FROZEN, alert=True)
+        if handle.action is Action.NEW_CODES:
+            await self._end_challenge(unit)
+        return _Tap(handle, None, press)
+
+    async def _adopt(self, unit: Unit, card: Card, handle: Handle, press: Press) -> Card:
+        """The pressed message is the card from now on; the outbox takes the buttons off any other copy."""
+        await _note_message(unit, handle, press)
+        if card.message_id != press.message_id:
+            card = replace(card, message_id=press.message_id)
             await unit.console.save_card(card)
-            await unit.console.want_card(card.transaction_id, card.chat_id)
+        return card
+
+    async def _dead(self, unit: Unit, press: Press) -> Answer:
+        """A button without a meaning: a card is shown as it is now, anything else loses its buttons."""
+        card = await unit.console.card_by_message(press.chat_id, press.message_id)
+        if card is not None:
+            return await self._redraw(unit, card)
+        return Answer(AnswerKind.OUT_OF_DATE, bare=True)
+
+    async def _out_of_date(
+        self, unit: Unit, card: Card | None, handle: Handle, press: Press
+    ) -> Answer:
+        """Nothing happens, and what was pressed will not ask any more."""
+        if card is None or handle.chat_id != press.chat_id:
+            return Answer(AnswerKind.OUT_OF_DATE, bare=True)
+        if card.message_id is None:  # sent, but the process ended before it was noted
+            card = replace(card, message_id=press.message_id)
+        await _note_message(unit, handle, press)
+        return await self._redraw(unit, card)
+
+    async def _redraw(self, unit: Unit, card: Card) -> Answer:
+        await unit.console.save_card(card)
+        await unit.console.want_card(card.transaction_id, card.chat_id)
         return Answer(AnswerKind.OUT_OF_DATE)
 
     async def _mismatch(self, unit: Unit, handle: Handle, press: Press) -> Answer:
         details = {"action": handle.action.value, "messageId": press.message_id}
         about: dict[str, Any] = {"transaction_id": handle.subject} if handle.digest else {}
-        await unit.audit.append(
-            Fact.CARD_MISMATCH, actor=ACTOR, at=self.clock.now(), details=details, **about
+        notice = Alarm(
+            "CARD_MISMATCH", handle.handle, {"action": handle.action.value, "id": handle.subject}
         )
-        await unit.authority.set_counter(FROZEN, 1, 0)
-        payload = {"action": handle.action.value, "id": handle.subject}
-        key = f"CARD_MISMATCH:{handle.handle}"
-        await unit.console.alert(key, "CARD_MISMATCH", payload, self.clock.now())
+        await freeze(unit, notice, self.clock.now(), actor=ACTOR, details=details, **about)
         return Answer(AnswerKind.MISMATCH, alert=True)
 
     async def _act(self, tap: _Tap) -> Answer:
@@ -194,12 +200,16 @@ class Console:
                 return Answer(AnswerKind.BACK)
             case Action.REJECT | Action.CANCEL:
                 return await self._stop_one(tap)
+            case action if action in CODES_ACTIONS:
+                return await self.codes.press(tap.handle, tap.press)
             case _:
                 return await self._act_on_message(tap.handle)
 
     async def _act_on_message(self, handle: Handle) -> Answer:
         answer = Answer(AnswerKind.DISMISSED)
         match handle.action:
+            case Action.PUT_ASIDE:
+                answer = Answer(AnswerKind.PUT_ASIDE, bare=True)
             case Action.REVOKE_SESSION:
                 await self.sessions.revoke(
                     handle.subject, actor=ACTOR, reason="Revoked in Telegram"
@@ -290,17 +300,25 @@ class Console:
             return challenge
         try:
             step = await self.approvals.check_code(text)
-            await self.approvals.approve(
-                challenge.subject,
-                digest=challenge.digest,
-                factor=Factor.CODE,
-                actor=ACTOR,
-                totp_step=step,
-            )
+            answer = await self._release(challenge, step)
         except WalletError as refusal:
             return await self._code_refused(challenge, refusal)
         await self.store.run(self._end_challenge)
         self.wake()
+        return answer
+
+    async def _release(self, challenge: Challenge, step: int) -> Answer:
+        """Do what the code was asked for."""
+        if challenge.purpose == PURPOSE:
+            messages = await self.codes.give(challenge.subject, Factor.CODE, ACTOR, step)
+            return Answer(AnswerKind.CODES_GIVEN, bare_messages=messages)
+        await self.approvals.approve(
+            challenge.subject,
+            digest=challenge.digest,
+            factor=Factor.CODE,
+            actor=ACTOR,
+            totp_step=step,
+        )
         return Answer(AnswerKind.APPROVED)
 
     async def _challenge_of(self, unit: Unit, chat_id: int) -> Challenge | Answer:
@@ -308,11 +326,23 @@ class Console:
         challenge = await unit.console.open_challenge(self.clock.now())
         if owner is None or owner.chat_id != chat_id or challenge is None:
             return Answer(AnswerKind.NOT_WAITING)
+        if not await self._is_asked(unit, challenge):
+            return Answer(
+                AnswerKind.NOT_WAITING
+            )  # decided meanwhile: the code is not even looked at
         if await is_frozen(unit):
             return Answer(AnswerKind.FROZEN, alert=True)
         return challenge
 
+    async def _is_asked(self, unit: Unit, challenge: Challenge) -> bool:
+        if challenge.purpose == PURPOSE:
+            return await self.codes.is_asked(unit, challenge.subject)
+        row = await unit.transactions.get(challenge.subject)
+        return row is not None and is_waiting_for_owner(row, self.clock.now())
+
     async def _code_refused(self, challenge: Challenge, refusal: WalletError) -> Answer:
+        if refusal.details.get("usedBefore"):  # a right one: no guess, so no try is lost
+            return Answer(AnswerKind.USED_CODE)
         left = challenge.tries_left - 1 if refusal.code is Code.FACTOR_INVALID else 0
         if left > 0:
             kept = replace(challenge, tries_left=left)
@@ -326,59 +356,30 @@ class Console:
             return Answer(AnswerKind.OUT_OF_DATE)
         raise refusal
 
-    # ---- offers
-
-    async def offer_kill(self, chat_id: int) -> tuple[Button, Button]:
-        """Buttons for a message that offers the kill switch: confirm and dismiss, 10 minutes."""
-        return await self._offer(chat_id, Action.CONFIRM_KILL, "")
-
-    async def offer_revoke(self, chat_id: int, session_id: str) -> tuple[Button, Button]:
-        """Buttons for a message that offers to end a session: revoke and dismiss, 10 minutes."""
-        return await self._offer(chat_id, Action.REVOKE_SESSION, session_id)
-
-    async def _offer(self, chat_id: int, action: Action, subject: str) -> tuple[Button, Button]:
-        expires = self.clock.now() + OFFER_MS
-        act = new_handle(self.ids, action, subject, chat_id, expires_at=expires)
-        dismiss = new_handle(self.ids, Action.DISMISS, "", chat_id, expires_at=expires)
-
-        async def body(unit: Unit) -> None:
-            await unit.console.add_handle(act)
-            await unit.console.add_handle(dismiss)
-
-        await self.store.run(body)
-        return Button(act.action, act.handle), Button(dismiss.action, dismiss.handle)
-
-    async def bind(self, buttons: Sequence[Button], message_id: int, rendering: str) -> None:
-        """Note which message, with which text, carries these buttons."""
-        handles = [button.handle for button in buttons]
-        await self.store.run(
-            lambda unit: unit.console.bind_handles(handles, message_id, rendering)
-        )
-
     # ---- freezing
 
     async def freeze(self, kind: str, payload: Mapping[str, str]) -> None:
         """Freeze releasing acts by Telegram and tell the owner; ``kind`` names the alert."""
-
-        async def body(unit: Unit) -> None:
-            now = self.clock.now()
-            await unit.authority.set_counter(FROZEN, 1, 0)
-            about = {"actor": "telegram", "at": now, "details": {"kind": kind, **payload}}
-            await unit.audit.append(Fact.CARD_MISMATCH, **about)
-            await unit.console.alert(f"{kind}:{self.ids.new()}", kind, payload, now)
-
-        await self.store.run(body)
+        notice, now = Alarm(kind, self.ids.new(), payload), self.clock.now()
+        details = {"kind": kind, **payload}
+        await self.store.run(
+            lambda unit: freeze(unit, notice, now, actor="telegram", details=details)
+        )
         self.wake()
+
+    async def stop_state(self) -> SystemState:
+        return await self.safety.state()
 
     async def is_frozen(self) -> bool:
         """Whether the host has to lift a freeze before anything is released by Telegram."""
         return await self.store.read(is_frozen)
 
 
-async def is_frozen(unit: Unit) -> bool:
-    """Whether releasing acts by Telegram are frozen."""
-    count, _ = await unit.authority.counter(FROZEN)
-    return count > 0
+async def _note_message(unit: Unit, handle: Handle, press: Press) -> None:
+    """The message of a send whose answer was lost became known by a tap on it."""
+    if handle.message_id is None and press.text is not None:
+        sent = handle.rendering or press.text
+        await unit.console.bind_handles([handle.handle], press.message_id, sent)
 
 
 async def _set_stage(unit: Unit, transaction_id: str, stage: str, until: int | None) -> None:

@@ -40,7 +40,12 @@ class Inbox:
     async def is_protective(self, handle: str) -> bool:
         """Whether the button stops something; such taps go before everything else."""
         found = await self.store.read(lambda unit: unit.console.handle(handle))
-        return found is not None and found.action in PROTECTIVE - {Action.BACK, Action.DISMISS}
+        return found is not None and found.action in PROTECTIVE - {
+            Action.BACK,
+            Action.DISMISS,
+            Action.PUT_ASIDE,
+            Action.NO_NEW_CODES,
+        }
 
     async def finish_update(self, update: StoredUpdate) -> None:
         """It is handled: erase what was typed, keep that it came."""

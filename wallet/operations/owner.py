@@ -7,9 +7,11 @@ from typing import Any, Protocol
 from wallet.domain.authority import CODE_COUNTER, FROZEN, require_proof
 from wallet.domain.facts import Fact
 from wallet.domain.owner import CODE_TTL_MS, PAIRING_TRIES, Band, Owner
+from wallet.domain.transactions import Status
 from wallet.errors import AuthError, Code, ConflictError, RefusedError, bad_field
 from wallet.operations.factor_reset import end_reset
 from wallet.operations.sessions import code_hash, new_code
+from wallet.pipeline.moves import redraw
 from wallet.ports.store import Store, Unit
 from wallet.ports.vault import KeyVault
 from wallet.ports.world import Clock, Ids
@@ -109,8 +111,30 @@ class OwnerDesk:
 
         return await self._store.run(body)
 
-    async def confirm_pairing(self, actor: str, bands: Mapping[str, Band] | None = None) -> Owner:
-        """The operator saw id, name and username on the host and said yes. KEYSTORE_LOCKED while locked."""
+    async def void_pairing(self, actor: str) -> None:
+        """The operator saw who sent the code and said no: the code and whoever sent it count no more."""
+        now = self._clock.now()
+
+        async def body(unit: Unit) -> None:
+            pairing = await unit.authority.pairing()
+            if pairing is None or pairing["voided"]:
+                return
+            await unit.authority.update_pairing(voided=True)
+            sender = pairing["candidate"]
+            details = {} if sender is None else {"refusedUserId": str(sender["id"])}
+            await unit.audit.append(
+                Fact.OWNER_PAIRING_FAILED, actor=actor, at=now, details=details
+            )
+
+        await self._store.run(body)
+
+    async def confirm_pairing(
+        self, actor: str, user_id: int, bands: Mapping[str, Band] | None = None
+    ) -> Owner:
+        """The operator saw id, name and username on the host and said yes to this id.
+
+        PAIRING_INVALID when no pairing is open, nobody sent the code, or somebody else did; KEYSTORE_LOCKED.
+        """
         self._keyring.require()
         self._gate.require_time()
         now = self._clock.now()
@@ -123,6 +147,12 @@ class OwnerDesk:
             if candidate is None:
                 raise ConflictError(
                     Code.PAIRING_INVALID, "Nobody has sent the code yet.", retryable=True
+                )
+            if candidate["id"] != user_id:
+                raise ConflictError(
+                    Code.PAIRING_INVALID,
+                    f"The code was sent by the account {candidate['id']}, not by {user_id}.",
+                    hint="Look again: waiaas pair --status",
                 )
             before = await unit.authority.owner()
             kept = {} if before is None or before.proof.is_broken else before.bands
@@ -141,6 +171,10 @@ class OwnerDesk:
                 Fact.OWNER_PAIRED, actor=actor, at=now, details={"userId": str(owner.user_id)}
             )
             await unit.console.alert(f"PAIRED:{now}", "PAIRED", {"name": owner.name}, now)
+            if before is not None and before.chat_id != owner.chat_id:
+                told = {"chatId": str(before.chat_id)}
+                await unit.console.alert(f"OWNER_REPLACED:{now}", "OWNER_REPLACED", told, now)
+            await _redraw_waiting(unit)
             return owner
 
         return await self._store.run(body)
@@ -164,6 +198,7 @@ class OwnerDesk:
             await unit.authority.save_owner(changed)
             shown = ", ".join(f"{a}={b.tap_max}/{b.code_max}" for a, b in bands.items())
             await unit.audit.append(Fact.BANDS_SET, actor=actor, at=now, details={"bands": shown})
+            await _redraw_waiting(unit)
             return changed
 
         return await self._store.run(body)
@@ -185,6 +220,7 @@ class OwnerDesk:
             await unit.authority.set_counter(CODE_COUNTER, 0, 0)
             await end_reset(unit)
             await unit.audit.append(Fact.FACTOR_ENROLLED, actor=actor, at=now)
+            await _redraw_waiting(unit)
 
         await self._store.run(body)
 
@@ -194,6 +230,12 @@ class OwnerDesk:
         left = min(int(pairing["tries_left"]), PAIRING_TRIES) - 1
         await unit.authority.update_pairing(tries_left=left, voided=left <= 0)
         await unit.audit.append(Fact.OWNER_PAIRING_FAILED, actor=f"telegram:{user_id}", at=now)
+
+
+async def _redraw_waiting(unit: Unit) -> None:
+    """What waits is asked anew: of a new owner, or with the proof that is needed now."""
+    for row in await unit.transactions.in_status(Status.QUEUED):
+        await redraw(unit, row)
 
 
 def _pairing(

@@ -22,7 +22,7 @@ from wallet.domain.spending import Bucket, Reservation
 from wallet.domain.transactions import OPEN, Status, Transaction
 from wallet.domain.wallets import Wallet, WalletStatus
 from wallet.errors import Code, WalletError
-from wallet.operations.console import is_frozen
+from wallet.operations.freezing import is_frozen
 from wallet.operations.wallets import Wallets
 from wallet.ports.chain import Balance
 from wallet.ports.store import Store, Unit

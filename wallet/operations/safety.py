@@ -367,7 +367,7 @@ class Safety:
             recovery_cancelled_by_chat=False,
             behind_at=now if behind else state.behind_at,
         )
-        report = await end_everything(unit, now, owed.actor)
+        report = await end_everything(unit, owed.at, owed.actor)
         await self._note_lock(unit, owed.actor)
         await self._store_state(
             unit, state, after, Fact.KILL_SWITCH_ACTIVATED, owed.actor, report.counts
@@ -379,7 +379,8 @@ class Safety:
         following = next_stop_state(state.state, StopEvent.COMPLETE_RECOVERY)
         await take_up_again(unit, self._clock.now())
         normal = SystemState(following, state.version, behind_at=state.behind_at)
-        await self._store_state(unit, state, normal, Fact.KILL_SWITCH_RECOVERED, "system")
+        stopped = {} if state.activated_at is None else {"stoppedAt": str(state.activated_at)}
+        await self._store_state(unit, state, normal, Fact.KILL_SWITCH_RECOVERED, "system", stopped)
 
     async def _store_state(
         self,

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from wallet.domain.authority import require_proof
@@ -12,6 +13,7 @@ from wallet.domain.owner import CODE_ALPHABET, CODE_LENGTH, CODE_TTL_MS
 from wallet.domain.safety import StopState
 from wallet.domain.sessions import (
     ABSOLUTE_LIFETIME_SECONDS,
+    CLAIM_REUSED,
     RENEWED_TOKEN_GRACE_MS,
     TTL_MAX_SECONDS,
     TTL_MIN_SECONDS,
@@ -131,24 +133,9 @@ class Sessions:
         )
 
         async def body(unit: Unit) -> None:
-            if (await unit.authority.state()).state is not StopState.NORMAL:
-                raise UnavailableError(
-                    Code.SYSTEM_LOCKED, "Stopped: sessions are created after a recovery."
-                )
-            wallet = await unit.wallets.get(wallet_id)
-            if wallet is None:
-                raise NotFoundError(Code.WALLET_NOT_FOUND, "There is no such wallet.")
-            require_proof(wallet.proof, "wallet")
-            _require_limits(session, wallet)
-            await unit.sessions.add(session)
-            await unit.sessions.add_claim(code_hash(code), session.id, now + CODE_TTL_MS)
-            await self._fact(unit, Fact.SESSION_CREATED, session, actor, now)
-            await unit.console.alert(
-                f"SESSION_CREATED:{session.id}",
-                "SESSION_CREATED",
-                {"sessionId": session.id, "name": session.name, "wallet": wallet.name},
-                now,
-            )
+            wallet = await grant(unit, session, code, actor=actor)
+            told = {"sessionId": session.id, "name": session.name, "wallet": wallet.name}
+            await unit.console.alert(f"SESSION_CREATED:{session.id}", "SESSION_CREATED", told, now)
 
         await self._store.run(body)
         return session, code
@@ -178,7 +165,7 @@ class Sessions:
                 claimed, expected_hash=None, expected_renewals=0
             ):
                 return None
-            await self._fact(unit, Fact.SESSION_CLAIMED, session, f"session:{session.id}", now)
+            await _note(unit, Fact.SESSION_CLAIMED, session, f"session:{session.id}", now)
             return claimed, token
 
         answer = await self._store.run(body)
@@ -215,7 +202,7 @@ class Sessions:
                 raise ConflictError(
                     Code.RENEWAL_CONFLICT, "The session was renewed or ended meanwhile."
                 )
-            await self._fact(unit, Fact.SESSION_RENEWED, renewed, f"session:{session.id}", now)
+            await _note(unit, Fact.SESSION_RENEWED, renewed, f"session:{session.id}", now)
 
         await self._store.run(body)
         return renewed, token
@@ -279,8 +266,8 @@ class Sessions:
             )
 
     async def _claimed_twice(self, unit: Unit, session: Session, now: int) -> None:
-        await self._end(unit, session, "system", "its claim code was used twice", now)
-        await self._fact(unit, Fact.SESSION_CLAIM_REUSED, session, "system", now)
+        await self._end(unit, session, "system", CLAIM_REUSED, now)
+        await _note(unit, Fact.SESSION_CLAIM_REUSED, session, "system", now)
         await unit.console.alert(
             f"CLAIM_REUSED:{session.id}",
             "CLAIM_REUSED",
@@ -295,17 +282,53 @@ class Sessions:
         rows = await unit.transactions.of_session(session.id, *UNSIGNED)
         cause = Cause(actor, now, Code.SESSION_REVOKED, "Its session was ended.")
         await cancel_rows(unit, rows, cause)
-        await self._fact(unit, Fact.SESSION_REVOKED, session, actor, now)
+        await _note(unit, Fact.SESSION_REVOKED, session, actor, now)
 
-    async def _fact(self, unit: Unit, fact: Fact, session: Session, actor: str, now: int) -> None:
-        await unit.audit.append(
-            fact,
-            actor=actor,
-            at=now,
-            wallet_id=session.wallet_id,
-            session_id=session.id,
-            details={"name": session.name},
+
+async def grant(
+    unit: Unit,
+    session: Session,
+    code: str,
+    *,
+    actor: str,
+    details: Mapping[str, str] = MappingProxyType({}),
+) -> Wallet:
+    """Store a session and its claim code (10 minutes from its creation), with the fact; returns its wallet.
+
+    Raises SYSTEM_LOCKED while stopped, WALLET_NOT_FOUND, and InputError for limits that are none.
+    """
+    if (await unit.authority.state()).state is not StopState.NORMAL:
+        raise UnavailableError(
+            Code.SYSTEM_LOCKED, "Stopped: sessions are created after a recovery."
         )
+    wallet = await unit.wallets.get(session.wallet_id)
+    if wallet is None:
+        raise NotFoundError(Code.WALLET_NOT_FOUND, "There is no such wallet.")
+    require_proof(wallet.proof, "wallet")
+    _require_limits(session, wallet)
+    now = session.created_at
+    await unit.sessions.add(session)
+    await unit.sessions.add_claim(code_hash(code), session.id, now + CODE_TTL_MS)
+    await _note(unit, Fact.SESSION_CREATED, session, actor, now, details)
+    return wallet
+
+
+async def _note(
+    unit: Unit,
+    fact: Fact,
+    session: Session,
+    actor: str,
+    now: int,
+    details: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    await unit.audit.append(
+        fact,
+        actor=actor,
+        at=now,
+        wallet_id=session.wallet_id,
+        session_id=session.id,
+        details={"name": session.name, **details},
+    )
 
 
 def new_code(ids: Ids) -> str:

@@ -58,7 +58,9 @@ async def write_state(
         facts["recoveryAt"] = str(after.recovery_at)
     await unit.audit.append(told.fact, actor=told.actor, at=told.at, details=facts)
     key = f"{told.fact.value}:{after.version}"
-    await unit.console.alert(key, told.fact.value, facts, told.at)
+    again = told.fact is Fact.KILL_SWITCH_RECOVERY_STARTED and after.recovery_cancelled_by_chat
+    kind = f"{told.fact.value}_AGAIN" if again else told.fact.value
+    await unit.console.alert(key, kind, facts, told.at)
     return after
 
 

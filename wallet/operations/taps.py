@@ -1,6 +1,6 @@
 """What a tap is, what can come of it, and whether it fits what was sent. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -8,11 +8,26 @@ from typing import Final
 from wallet.domain.console import Action, Card, Handle
 from wallet.domain.transactions import Transaction
 from wallet.notifications.buttons import is_waiting_for_owner, is_waiting_for_time
+from wallet.ports.owner_channel import Button
 
-PROTECTIVE: Final = frozenset(Action) - {Action.APPROVE, Action.CONFIRM_APPROVE}
+PROTECTIVE: Final = frozenset(Action) - {
+    Action.APPROVE,
+    Action.CONFIRM_APPROVE,
+    Action.NEW_CODES,
+    Action.CONFIRM_NEW_CODES,
+}
+CODES_ACTIONS: Final = frozenset({Action.NEW_CODES, Action.CONFIRM_NEW_CODES, Action.NO_NEW_CODES})
 CARD_ACTIONS: Final = frozenset(
     {Action.APPROVE, Action.CONFIRM_APPROVE, Action.BACK, Action.REJECT, Action.CANCEL}
 )
+
+
+class Fit(StrEnum):
+    """How a tap on a card compares with what was sent for its handle."""
+
+    CARD = "CARD"  # one of the last texts of the card, in a message that carries this handle
+    OLD = "OLD"  # a message of ours, but of an earlier text
+    FORGED = "FORGED"
 
 
 class AnswerKind(StrEnum):
@@ -34,17 +49,29 @@ class AnswerKind(StrEnum):
     RESET_CANCELLED = "RESET_CANCELLED"
     RECOVERY_CANCELLED = "RECOVERY_CANCELLED"
     DISMISSED = "DISMISSED"
+    PUT_ASIDE = "PUT_ASIDE"
     WRONG_CODE = "WRONG_CODE"
+    USED_CODE = "USED_CODE"
+    CODES_GIVEN = "CODES_GIVEN"
+    CODES_GIVEN_BEFORE = "CODES_GIVEN_BEFORE"
+    CODES_ON_HOST = "CODES_ON_HOST"
     NOT_WAITING = "NOT_WAITING"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``alert`` asks for a box to be closed instead of a passing note."""
+    """``alert`` asks for a box to be closed instead of a passing note.
+
+    ``bare`` says that the pressed message has nothing to offer any more: its buttons are to go, as are those
+    of ``bare_messages``. With ``buttons`` the pressed message gets these in the place of its own.
+    """
 
     kind: AnswerKind
     alert: bool = False
     params: Mapping[str, str] = field(default_factory=dict)
+    bare: bool = False
+    bare_messages: Sequence[int] = ()
+    buttons: Sequence[Button] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +99,21 @@ def still_waits(handle: Handle, transaction: Transaction, now: int) -> bool:
     return is_waiting_for_owner(transaction, now)
 
 
-def fits_card(card: Card, handle: Handle, press: Press) -> bool:
-    """An unbound handle belongs to a send whose answer was lost: its text must still be ours."""
+def fits_card(card: Card, handle: Handle, press: Press) -> Fit:
+    """A handle belongs to one message. One that no message is known for was sent, and its answer was lost.
+
+    A send with an unknown outcome is made again with fresh handles, so a card may stand in the chat twice and
+    either copy can be answered (docs/decisions/0012-doubled-cards.md says why that is safe).
+    """
     if card.chat_id != press.chat_id or handle.chat_id != press.chat_id:
-        return False
-    if handle.message_id is not None and card.message_id is not None:
-        same = handle.message_id == press.message_id == card.message_id
-    else:
-        same = handle.message_id in (None, press.message_id)
-    return same and press.text in card.renderings
+        return Fit.FORGED
+    if handle.message_id not in (None, press.message_id):
+        return Fit.FORGED
+    if press.text in card.renderings:
+        return Fit.CARD
+    if handle.rendering in (None, press.text):
+        return Fit.OLD
+    return Fit.FORGED
 
 
 def fits_stage(action: Action, card: Card, now: int) -> bool:

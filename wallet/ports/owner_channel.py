@@ -61,8 +61,16 @@ class OwnerChannel(Protocol):
         """Send an alert; returns the message id."""
         ...
 
+    def render_alert(self, kind: str, facts: Mapping[str, str]) -> str:
+        """The text of an alert exactly as the channel will show and return it. Pure."""
+        ...
+
+    async def retire(self, chat_id: int, message_id: int, view: CardView) -> None:
+        """Take the buttons off a message that is not the payment's card any more, and say so in it."""
+        ...
+
     async def offer(
-        self, chat_id: int, kind: str, facts: Mapping[str, str], button: Button
+        self, chat_id: int, kind: str, facts: Mapping[str, str], buttons: Sequence[Button]
     ) -> int:
-        """Send a text with one action button and a Dismiss; returns the message id."""
+        """Send an alert with these buttons under each other; returns the message id."""
         ...

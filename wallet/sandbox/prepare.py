@@ -164,8 +164,8 @@ async def _pair(owner: OwnerClient, http: httpx.AsyncClient, world: World) -> No
     code = (await owner.release("POST", "/v1/pairing"))["code"]
     message = {"text": f"/start {code}", "as": "owner"}
     answer_of(await http.post(f"{world.telegram['api']}/chat/messages", json=message))
-    await _candidate(owner)
-    await owner.release("POST", "/v1/pairing/confirm")
+    candidate = await _candidate(owner)
+    await owner.release("POST", "/v1/pairing/confirm", {"userId": candidate["id"]})
     bands = {
         coin.asset: {"tapMax": str(coin.chain.max_amount), "codeMax": str(coin.chain.max_amount)}
         for coin in COINS
@@ -173,11 +173,12 @@ async def _pair(owner: OwnerClient, http: httpx.AsyncClient, world: World) -> No
     await owner.release("PUT", "/v1/bands", {"bands": bands})
 
 
-async def _candidate(owner: OwnerClient) -> None:
+async def _candidate(owner: OwnerClient) -> Json:
     try:
         async with asyncio.timeout(SECONDS):
-            while (await owner.get("/v1/pairing"))["state"] != "CANDIDATE":  # noqa: ASYNC110
+            while (found := await owner.get("/v1/pairing"))["state"] != "CANDIDATE":  # noqa: ASYNC110
                 await asyncio.sleep(POLL)
+            return dict(found["candidate"])
     except TimeoutError:
         raise UnavailableError(
             Code.INTERNAL_ERROR, "The bot did not take the pairing code.", hint="See daemon.log."

@@ -64,9 +64,13 @@ class WaitingList(View):
 
 
 class StopView(View):
-    """Times in epoch seconds. ``behindAt``: windows that had not passed since then count as full."""
+    """Times in epoch seconds. ``behindAt``: windows that had not passed since then count as full.
+
+    ``chatMayCancel``: the chat may cancel a recovery of this stop, once.
+    """
 
     state: StopState
+    chat_may_cancel: bool
     reason: str | None
     actor: str | None
     activated_at: int | None
@@ -112,8 +116,12 @@ class SetBands(Shape):
 
 
 class ConfirmPairing(Shape):
-    """``bands`` may be set in the same breath."""
+    """``userId`` names the account that was shown, so that nobody is confirmed unseen.
 
+    ``bands`` may be set in the same breath.
+    """
+
+    user_id: Annotated[int, Field(ge=1, le=2**52)]
     bands: Annotated[dict[AssetKey, BandBody] | None, Field(max_length=50)] = None
 
 

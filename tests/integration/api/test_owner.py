@@ -28,6 +28,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PUT", "/v1/autostop"): {"type": "HOURLY_RATE", "rules": {"enabled": False}},
     ("PUT", "/v1/bands"): {"bands": {KEY: {"tapMax": "1", "codeMax": "2"}}},
     ("POST", "/v1/factor/totp/confirm"): {"code": "123456"},
+    ("POST", "/v1/pairing/confirm"): {"userId": 7},
 }
 TAKES_TICKETS = (Needs.PASSWORD, Needs.CURRENT_FACTOR, Needs.PASSWORD_TO_LOOSEN)
 NAMES = {
@@ -88,6 +89,7 @@ async def test_everything_that_moves_money_or_widens_limits_needs_the_password()
         ("POST", "/v1/kill-switch"),
         ("POST", "/v1/recover/cancel"),
         ("POST", "/v1/factor/reset/cancel"),
+        ("DELETE", "/v1/pairing"),
     }
 
 
@@ -324,16 +326,19 @@ async def test_pairing_bands_and_factors_reach_the_desk(
 ) -> None:
     started = await owner.post("/v1/pairing")
     bands = {KEY: {"tapMax": "1", "codeMax": "2"}}
-    await owner.post("/v1/pairing/confirm", json={"bands": bands})
+    await owner.post("/v1/pairing/confirm", json={"userId": 7, "bands": bands})
+    unseen = await owner.post("/v1/pairing/confirm", json={"bands": bands})
+    await owner.delete("/v1/pairing")
     await owner.put("/v1/bands", json={"bands": bands})
     upside_down = await owner.put(
         "/v1/bands", json={"bands": {KEY: {"tapMax": "3", "codeMax": "2"}}}
     )
 
     assert started.json() == {"code": "PAIR123456", "expiresAt": (NOW + 600_000) // 1000}
-    assert upside_down.status_code == 400
+    assert upside_down.status_code == unseen.status_code == 400
     assert daemon.owner.calls[1:] == [
-        ("confirm_pairing", "host", {KEY: Band(1, 2)}),
+        ("confirm_pairing", "host", 7, {KEY: Band(1, 2)}),
+        ("void_pairing", "host"),
         ("set_bands", {KEY: Band(1, 2)}, "host"),
     ]
 

@@ -423,7 +423,7 @@ async def test_pairing_goes_through_the_chat_and_ends_on_the_host(
             await owner.says(f"/start {code}")
             await owner.sees(lambda m: "The code is right" in m["text"])
 
-            await world.owner_desk.confirm_pairing("host")
+            await world.owner_desk.confirm_pairing("host", sandbox.owner_id)
             world.outbox.wake()
             await owner.sees(lambda m: "now belongs to the owner" in m["text"])
             assert (await world.owner_desk.owner()).user_id == sandbox.owner_id  # type: ignore[union-attr]

@@ -468,7 +468,7 @@ async def test_nothing_that_needs_a_proof_is_written_while_locked(world: World) 
         world.set_rule("RATE_LIMIT", {"max_tx_per_hour": 1, "max_tx_per_day": 1}),
         operations.policies.remove("any", "host"),
         operations.owner.start_pairing("host"),
-        operations.owner.confirm_pairing("host"),
+        operations.owner.confirm_pairing("host", 7),
         operations.owner.set_bands({}, "host"),
         operations.reset.start("host"),
         world.new_wallet("second"),

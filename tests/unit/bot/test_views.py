@@ -9,7 +9,7 @@ from bot import lean
 lean.load()
 
 from bot import texts, views  # noqa: E402
-from bot.callbacks import HANDLE_LENGTH, Dismissed, Pressed  # noqa: E402
+from bot.callbacks import HANDLE_LENGTH, Pressed  # noqa: E402
 from bot.keyboards import keyboard  # noqa: E402
 from wallet.domain.console import Action  # noqa: E402
 from wallet.domain.owner import Factor  # noqa: E402
@@ -84,7 +84,7 @@ def test_every_answer_button_and_status_has_its_words() -> None:
     assert set(texts.ANSWERS) == set(AnswerKind)
     assert set(texts.LABELS) == set(Action)
     assert set(texts.HEADS) == set(Status)
-    allowed = ("Approve", "Confirm", "Reject", "Cancel", "Back", "Revoke", "Dismiss")
+    allowed = ("Approve", "Confirm", "Reject", "Cancel", "Back", "Revoke", "Dismiss", "New")
     assert all(label.startswith(allowed) for label in texts.LABELS.values())
 
 
@@ -95,7 +95,6 @@ def test_buttons_carry_handles_and_fit_what_telegram_allows() -> None:
     for shown in markup.inline_keyboard[0]:
         assert shown.callback_data == "a:" + "h" * HANDLE_LENGTH
     assert len(Pressed(handle="h" * HANDLE_LENGTH).pack()) == 24
-    assert Dismissed().pack() == "x"
 
 
 @pytest.mark.parametrize("kind", [*TEMPLATES, "SOMETHING_NEW"])

@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 
 from wallet.domain.sessions import (
+    CLAIM_REUSED,
     EXPIRED,
+    KILL_SWITCH,
     Session,
     SessionCharge,
     SessionLimits,
@@ -75,3 +77,20 @@ def test_a_revoked_session_says_so_and_an_expired_one_was_not_revoked() -> None:
         revoked.require_usable(2)
     assert caught.value.code is Code.SESSION_REVOKED
     assert not replace(SESSION, revoked_at=1, revoked_reason=EXPIRED).was_revoked
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        (CLAIM_REUSED, "claim code was used twice"),
+        (KILL_SWITCH, "by the kill switch"),
+        ("Revoked in Telegram", "by the owner"),
+    ],
+)
+def test_an_ended_session_says_who_ended_it(reason: str, words: str) -> None:
+    ended = replace(SESSION, revoked_at=1, revoked_reason=reason)
+
+    with pytest.raises(AuthError, match=words) as caught:
+        ended.require_usable(2)
+
+    assert caught.value.code is Code.SESSION_REVOKED

@@ -1,7 +1,7 @@
 """Cards and alerts reach the owner, in the right order, however often the channel fails."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,6 +36,9 @@ class PaperChannel:
     def render(self, view: CardView) -> str:
         return f"{view.transaction.id} {view.transaction.status} {view.stage} {view.factor}"
 
+    def render_alert(self, kind: str, facts: Mapping[str, str]) -> str:
+        return f"{kind} {sorted(facts.items())}"
+
     async def show(self, card: Card, view: CardView) -> int:
         self._fail()
         self.order.append(view.transaction.tier)
@@ -51,11 +54,14 @@ class PaperChannel:
         return len(self.order)
 
     async def offer(
-        self, chat_id: int, kind: str, facts: Mapping[str, str], button: Button
+        self, chat_id: int, kind: str, facts: Mapping[str, str], buttons: Sequence[Button]
     ) -> int:
-        self.offers.append(button)
+        self.offers.extend(buttons)
         self.order.append(kind)
         return len(self.order)
+
+    async def retire(self, chat_id: int, message_id: int, view: CardView) -> None:
+        self.cards[message_id] = Shown(message_id, "retired", [])
 
     def _fail(self) -> None:
         if self.failures:
@@ -219,7 +225,10 @@ async def test_a_running_recovery_is_announced_with_a_way_to_cancel_it(
 
     await world.outbox.drain()
 
-    assert [button.action for button in channel.offers] == [Action.CANCEL_RECOVERY]
+    assert [button.action for button in channel.offers] == [
+        Action.CANCEL_RECOVERY,
+        Action.PUT_ASIDE,
+    ]
 
 
 async def test_a_confirmation_that_nobody_gives_lapses(
