@@ -6,13 +6,18 @@ from dataclasses import dataclass
 from wallet.domain.chains import Network
 from wallet.domain.intents import Transfer, approval_digest, request_hash
 from wallet.domain.money import Asset
+from wallet.domain.policy import Policy
+from wallet.domain.prices import PriceGap, Worth
+from wallet.domain.rules import Holding
 from wallet.domain.safety import StopState
+from wallet.domain.spending import Reservation
 from wallet.domain.tiers import Tier
 from wallet.domain.transactions import Attempt, Event, Status, Transaction
 from wallet.domain.wallets import Wallet, WalletStatus
 from wallet.errors import Code, UnavailableError
 from wallet.pipeline.admission import bounds, judge
 from wallet.pipeline.moves import Cause, move
+from wallet.pipeline.readings import Known
 from wallet.ports.store import Store, Unit
 from wallet.ports.world import Clock
 
@@ -26,6 +31,7 @@ class Taken:
     taken_nonces: frozenset[int]
     nonce_floor: int
     outstanding: int  # native units that unfinished attempts of the address may still take
+    asks_for_balance: bool = False  # whether a rule wants to see the balance that the build reads
 
 
 class Recheck:
@@ -73,6 +79,13 @@ class Recheck:
         """Whether the row would be ended now if it were not signed yet."""
         return await self._verdict(unit, row, wallet, self._clock.now()) is not None
 
+    async def denied_now(self, row: Transaction, balance: int) -> Cause | None:
+        """Why the rules deny the row at the native ``balance`` that was just read, or None. Writes nothing."""
+        now = self._clock.now()
+        balances = {f"{row.network}/native": Holding(balance, now)}
+        found = await self._store.read(lambda unit: self._denied(unit, row, now, balances))
+        return None if found is None else found[1]
+
     async def _verdict(
         self, unit: Unit, row: Transaction, wallet: Wallet, now: int
     ) -> tuple[Event, Cause] | None:
@@ -92,10 +105,21 @@ class Recheck:
             )
         return await self._denied(unit, row, now)
 
-    async def _denied(self, unit: Unit, row: Transaction, now: int) -> tuple[Event, Cause] | None:
-        others = [r for r in await unit.ledger.reservations() if r.transaction_id != row.id]
-        intent = self._intent(row)
-        decision, _ = await judge(unit, intent, row.fee_ceiling, others, now=now)
+    async def _denied(
+        self,
+        unit: Unit,
+        row: Transaction,
+        now: int,
+        balances: Mapping[str, Holding] | None = None,
+    ) -> tuple[Event, Cause] | None:
+        held = await unit.ledger.reservations()
+        own = next((r for r in held if r.transaction_id == row.id), None)
+        others = [r for r in held if r is not own]
+        policy = Policy(await unit.policies.applied(row.wallet_id))
+        known = Known(_worth(own), balances or {})
+        decision = await judge(
+            unit, policy, self._intent(row), row.fee_ceiling, others, known, now=now
+        )
         if not decision.is_denied:
             return None
         return Event.CANCEL, _cause(
@@ -122,13 +146,22 @@ class Recheck:
         unfinished = await unit.attempts.unfinished(wallet.network, wallet.address)
         submitted = {t.id for t in await unit.transactions.in_status(Status.SUBMITTED)}
         highest = await unit.attempts.highest_final_nonce(wallet.network, wallet.address)
+        policy = Policy(await unit.policies.applied(wallet.id))
         return Taken(
             row=row,
             wallet=wallet,
             taken_nonces=frozenset(a.nonce for a in unfinished if a.nonce is not None),
             nonce_floor=0 if highest is None else highest + 1,
             outstanding=outstanding([a for a in unfinished if a.transaction_id in submitted]),
+            asks_for_balance=policy.asks_for_balance,
         )
+
+
+def _worth(own: Reservation | None) -> Worth | PriceGap:
+    """What the row was worth when it was decided: its dollars do not follow the market."""
+    if own is None or own.usd is None or own.fee_usd is None:
+        return PriceGap.UNKNOWN
+    return Worth(own.usd, own.fee_usd)
 
 
 def outstanding(attempts: list[Attempt]) -> int:
