@@ -20,7 +20,8 @@ from wallet.domain.tiers import Tier
 from wallet.domain.transactions import Status, Transaction
 from wallet.domain.wallets import WalletStatus
 from wallet.notifications.messages import say
-from wallet.operations.queries import LimitLine, StatusView, WalletLine
+from wallet.operations.queries import StatusView, WalletLine
+from wallet.operations.rule_words import LimitLine
 from wallet.ports.owner_channel import CardView
 
 QUOTE_CHARACTERS: Final = 100

@@ -359,6 +359,11 @@ async def _store_row(
         wallet_id=row.wallet_id,
         session_id=row.session_id,
         transaction_id=row.id,
-        details={"request": row.request, "tier": row.tier.value, "digest": row.digest},
+        details={
+            "request": row.request,
+            "tier": row.tier.value,
+            "digest": row.digest,
+            **({} if worth is None else {"usd": str(worth.amount), "feeUsd": str(worth.fee)}),
+        },
     )
     await redraw(unit, row)

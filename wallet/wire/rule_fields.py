@@ -37,6 +37,12 @@ def _is_dollars(text: str) -> str:
     return text
 
 
+def _is_no_coin(text: str) -> str:
+    if text.endswith("/native"):
+        raise ValueError("a network's own coin is no token, contract or spender")
+    return text
+
+
 def _distinct(values: list[str]) -> list[str]:
     if len(set(values)) != len(values):
         raise ValueError("names something twice")
@@ -64,6 +70,7 @@ AssetKey = Annotated[
 Place = Annotated[
     str,
     StringConstraints(pattern=_KEY),
+    AfterValidator(_is_no_coin),
     Field(description="network/address of a token, contract, program or spender"),
 ]
 Places = Annotated[list[Place], Field(max_length=LONGEST_LIST), AfterValidator(_distinct)]
