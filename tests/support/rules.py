@@ -124,7 +124,7 @@ def _window_bounds(draw: st.DrawFn) -> WindowBounds:
 
 
 _assets = st.sampled_from([ETH.key, TOKEN.key])
-RULES: dict[type, st.SearchStrategy[Any]] = {
+RULES: dict[Any, st.SearchStrategy[Any]] = {
     SpendingLimit: st.builds(
         SpendingLimit,
         st.dictionaries(_assets, _tier_bounds()),

@@ -185,7 +185,7 @@ class _Daemon:
             return tasks.create_task(work)
 
         async def doctor() -> Mapping[str, Any]:
-            return await examine(self._settings, self._chains, self._bot_facts())
+            return await examine(self._settings, self._chains, self._prices, self._bot_facts())
 
         return Ground(
             settings=self._settings,

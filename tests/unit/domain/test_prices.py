@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wallet.domain.money import Asset
-from wallet.domain.prices import Price, PriceGap, Worth, agreed, parse_price, usd_of, worth_of
+from wallet.domain.prices import (
+    Price,
+    PriceGap,
+    Quote,
+    Worth,
+    agreed,
+    parse_price,
+    usd_of,
+    worth_of,
+)
 
 NOW = 1_800_000_000_000
 ETH = Asset("evm-local", "ETH", 18)
@@ -99,7 +108,7 @@ def test_a_payment_is_worth_its_amount_and_its_fee() -> None:
 
 
 def test_any_gap_is_a_gap_of_the_whole_and_nothing_costs_nothing() -> None:
-    known = {TOKEN.key: Price(1, 0, NOW), ETH.key: PriceGap.STALE}
+    known: dict[str, Quote] = {TOKEN.key: Price(1, 0, NOW), ETH.key: PriceGap.STALE}
     assert worth_of(5, TOKEN, 1, ETH, known) is PriceGap.STALE
     assert worth_of(5, TOKEN, 1, ETH, {}) is PriceGap.UNKNOWN
     assert worth_of(5, TOKEN, 0, ETH, known) == Worth(5, 0)

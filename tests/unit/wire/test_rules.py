@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.rules import approve, call, context, token, transfer
 from wallet.domain.decisions import RuleType
+from wallet.domain.intents import Intent
 from wallet.domain.rules import (
     AllowedNetworks,
     AllowedTokens,
@@ -121,9 +122,13 @@ def test_dollars_become_millionths() -> None:
 )
 def test_an_empty_list_is_a_rule_that_allows_nothing(rule_type: str, body: dict[str, Any]) -> None:
     rule = parse_rule(rule_type, body)
-    network = {"ALLOWED_NETWORKS": transfer(), "ALLOWED_TOKENS": token()}
-    allowance = {"APPROVED_SPENDERS": approve(), "APPROVE_AMOUNT_LIMIT": approve()}
-    intent = {**network, **allowance}.get(rule_type, call(to="0xAb"))
+    intents: dict[str, Intent] = {
+        "ALLOWED_NETWORKS": transfer(),
+        "ALLOWED_TOKENS": token(),
+        "APPROVED_SPENDERS": approve(),
+        "APPROVE_AMOUNT_LIMIT": approve(),
+    }
+    intent = intents.get(rule_type, call(to="0xAb"))
 
     decision = rule.judge(intent, 1, context())
 
