@@ -8,7 +8,10 @@ from wallet.domain.prices import Price, PriceGap, Quote, agreed
 from wallet.ports.prices import Prices
 from wallet.ports.world import Clock
 
-FAILURE_SECONDS = 5.0  # how long a gap is kept before the sources are asked again
+# How long a gap is kept before the sources are asked again: doubled with each one that follows, because whoever
+# asks may have to wait for a source that hangs.
+FIRST_GAP_SECONDS = 5
+LONGEST_GAP_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class _Kept:
     quote: Quote
     again_at: float
     fresh_until: int
+    gaps: int = 0  # how many in a row
 
 
 class Panel:
@@ -75,12 +79,17 @@ class Panel:
         now, mono = self._clock.now(), self._clock.monotonic()
         for asset in assets:
             quote, fresh_until = self._judged([answer[asset] for answer in answers], now)
-            wait = self._demands.refresh_seconds
             if isinstance(quote, PriceGap):
-                fresh_until = now + 1000 * wait
-                if quote is not PriceGap.UNKNOWN:
-                    wait = min(wait, int(FAILURE_SECONDS))
-            self._kept[asset] = _Kept(quote, mono + wait, fresh_until)
+                self._kept[asset] = self._gap(asset, quote, now, mono)
+            else:
+                again_at = mono + self._demands.refresh_seconds
+                self._kept[asset] = _Kept(quote, again_at, fresh_until)
+
+    def _gap(self, asset: str, gap: PriceGap, now: int, mono: float) -> _Kept:
+        before = self._kept.get(asset)
+        gaps = 1 if before is None else before.gaps + 1
+        wait = min(FIRST_GAP_SECONDS * 2 ** min(gaps - 1, 10), LONGEST_GAP_SECONDS)
+        return _Kept(gap, mono + wait, now + 1000 * wait, gaps)
 
     async def _answer(self, source: Source, assets: Collection[str]) -> Mapping[str, Quote]:
         try:

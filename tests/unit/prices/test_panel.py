@@ -78,18 +78,28 @@ async def test_a_kept_price_that_grew_too_old_is_asked_for_again() -> None:
     assert len(fake.asked) == 2
 
 
-async def test_a_gap_is_kept_for_five_seconds() -> None:
+async def test_a_gap_is_kept_longer_each_time_up_to_a_minute() -> None:
     clock = HandClock(NOW)
     desk, [fake] = panel(PriceGap.UNAVAILABLE, clock=clock)
-
     await desk.quotes([ETH])
-    clock.at += 4999
-    await desk.quotes([ETH])
-    assert len(fake.asked) == 1
 
-    clock.at += 1
-    fake.table[ETH] = dollars(3000)
-    assert (await desk.quotes([ETH]))[ETH] == dollars(3000)
+    for asked, seconds in enumerate((5, 10, 20, 40, 60, 60), 1):
+        clock.at += seconds * 1000 - 1
+        await desk.quotes([ETH])
+        assert len(fake.asked) == asked
+        clock.at += 1
+        await desk.quotes([ETH])
+
+    clock.at += 60_000
+    fake.table[ETH] = back = Price(3000, 0, clock.at)
+    assert (await desk.quotes([ETH]))[ETH] == back
+    clock.at += 15_000
+    fake.table[ETH] = PriceGap.UNAVAILABLE
+    await desk.quotes([ETH])
+    asked = len(fake.asked)
+    clock.at += 5000
+    await desk.quotes([ETH])
+    assert len(fake.asked) == asked + 1  # the count began anew
 
 
 async def test_many_who_ask_at_once_cause_one_question() -> None:
