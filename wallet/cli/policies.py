@@ -57,7 +57,8 @@ def rule_lines(door: owner.OwnerDoor, rules: dict[str, Any]) -> list[str]:
             amounts.append(f"max_share_bps {bounds['max_share_bps']}")
         lines.append(f"{asset}: {', '.join(amounts)}")
     if dollars := rules.get("usd"):
-        lines.append(f"USD: {', '.join(f'{name} {value}' for name, value in dollars.items())}")
+        words = [f"{name} {dollars[name]}" for name in (*_AMOUNTS, "over") if dollars.get(name)]
+        lines.append(f"USD: {', '.join(words)}")
     rest = {name: value for name, value in rules.items() if name not in ("assets", "usd")}
     return [*lines, *(f"{name}: {json.dumps(value)}" for name, value in rest.items())]
 
