@@ -14,12 +14,16 @@ _SELECTOR_BYTES = 4
 
 
 class IntentType(StrEnum):
-    """The blueprint's spellings. Agents may ask for TRANSFER; the rules judge all of them."""
+    """The blueprint's spellings. The rules judge all of them; agents may ask for those in ASKABLE."""
 
     TRANSFER = "TRANSFER"
     TOKEN_TRANSFER = "TOKEN_TRANSFER"  # noqa: S105 - a type, not a token
     CONTRACT_CALL = "CONTRACT_CALL"
     APPROVE = "APPROVE"
+
+
+# A type is added here by whoever builds its whole way to the chain.
+ASKABLE = (IntentType.TRANSFER,)
 
 
 @dataclass(frozen=True, slots=True)
