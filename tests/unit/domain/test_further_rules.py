@@ -1,5 +1,7 @@
 """Lists, allowances, fees and shares: each rule judges its intents and keeps quiet about the others."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.support.rules import (
@@ -139,6 +141,26 @@ def test_or_asked_about_where_the_rule_says_so(rule: Rule, intent: Intent) -> No
     decision = alone(rule, intent)
     assert decision is not None
     assert (decision.tier, decision.approval_seconds) == (Tier.APPROVAL, 9)
+
+
+@pytest.mark.parametrize(
+    ("rule", "intent"),
+    [
+        (CONTRACTS, call()),
+        (MethodWhitelist({CONTRACT: frozenset({SELECTOR})}, False, 9), call()),
+        (SPENDERS, approve()),
+        (TOKENS, token()),
+    ],
+)
+def test_an_address_that_is_listed_for_one_network_is_not_for_another(
+    rule: Rule, intent: Intent
+) -> None:
+    elsewhere = replace(intent, asset=replace(intent.asset, network="elsewhere"))
+    here, there = alone(rule, intent), alone(rule, elsewhere)
+    assert here is not None
+    assert there is not None
+    assert not here.is_denied
+    assert there.is_denied
 
 
 def test_a_listed_method_passes_whatever_follows_its_selector() -> None:
