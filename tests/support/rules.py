@@ -84,6 +84,15 @@ def tiers(instant: int = 100, notify: int = 200, delay: int = 300, **more: Any) 
     return SpendingLimit({ETH.key: bounds, TOKEN.key: bounds}, 60, 900, **more)
 
 
+# With these every intent of this module is allowed at once, unless another rule objects.
+GRANTING: tuple[Rule, ...] = (
+    tiers(2**256, 2**256, 2**256),
+    AllowedTokens(frozenset({TOKEN.key})),
+    ContractWhitelist(frozenset({"evm-local/0xContract", "evm-local/0xOther"}), False, 900),
+    ApprovedSpenders(frozenset({"evm-local/0xSpender", "evm-local/0xOther"}), False, 900),
+)
+
+
 # ---- everything at random
 
 _small = st.integers(0, 400)

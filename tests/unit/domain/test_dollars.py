@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.rules import (
@@ -136,6 +136,7 @@ def test_coins_and_dollars_of_one_window_both_bind() -> None:
     assert judge(WIDE, both, worth=Worth(1, 0), amount=994).is_denied
 
 
+@settings(deadline=None)
 @given(
     amount=st.integers(1, 10**24),
     ceiling=st.integers(1, 10**18),

@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wallet.domain.money import Asset
@@ -54,6 +54,7 @@ def test_an_ether_at_three_thousand() -> None:
     assert usd_of(0, 18, price) == 0
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**256), st.integers(0, 36), prices)
 def test_dollars_are_the_exact_value_rounded_up(units: int, decimals: int, price: Price) -> None:
     exact = Fraction(units * price.value) * Fraction(10) ** (price.exponent + 6 - decimals)
@@ -61,6 +62,7 @@ def test_dollars_are_the_exact_value_rounded_up(units: int, decimals: int, price
     assert exact <= found < exact + 1
 
 
+@settings(deadline=None)
 @given(st.lists(prices, min_size=1, max_size=4), st.integers(1, 10_000))
 def test_what_is_agreed_is_the_highest_and_no_source_is_far_below(
     several: list[Price], bound: int
