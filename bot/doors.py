@@ -9,7 +9,8 @@ from wallet.domain.sessions import Session
 from wallet.domain.transactions import Transaction
 from wallet.operations.console import Console
 from wallet.operations.inbox import Inbox
-from wallet.operations.queries import LimitLine, StatusView
+from wallet.operations.queries import StatusView
+from wallet.operations.rule_words import LimitLine
 from wallet.ports.world import Clock
 
 

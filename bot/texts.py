@@ -111,6 +111,14 @@ RULES: Final[Mapping[str, str]] = MappingProxyType(
         "WHITELIST": "Recipients",
         "TIME_RESTRICTION": "Hours",
         "RATE_LIMIT": "Number of payments",
+        "ALLOWED_NETWORKS": "Networks",
+        "ALLOWED_TOKENS": "Tokens",
+        "CONTRACT_WHITELIST": "Contracts",
+        "METHOD_WHITELIST": "Methods",
+        "APPROVED_SPENDERS": "Spenders",
+        "APPROVE_AMOUNT_LIMIT": "Allowances",
+        "FEE_LIMIT": "Fees",
+        "BALANCE_SHARE": "Share of the balance",
     }
 )
 HELD_BY: Final[Mapping[str, str]] = MappingProxyType(

@@ -2,19 +2,38 @@
 
 import difflib
 from collections.abc import Iterable, Mapping
+from dataclasses import field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from wallet.errors import Code, InputError
 
+_WEB = ("https://", "http://")
+
 
 class Key(NamedTuple):
-    """What one key takes: its type, and bounds (int) or choices (str)."""
+    """What one key takes: its type, and bounds (int) or choices (str, list). A list without choices holds URLs."""
 
     kind: type
     low: int = 1
     high: int = 2**31 - 1
     choices: tuple[str, ...] = ()
+    is_url: bool = False
+
+
+def whole(default: int, low: int = 1, high: int = 2**31 - 1) -> Any:
+    """A dataclass field for a whole number."""
+    return field(default=default, metadata={"key": Key(int, low, high)})
+
+
+def text(default: str, *choices: str) -> Any:
+    """A dataclass field for a text, one of ``choices`` where there are any."""
+    return field(default=default, metadata={"key": Key(str, choices=choices)})
+
+
+def url(default: str) -> Any:
+    """A dataclass field for an endpoint, which may carry a key and so does not print itself."""
+    return field(default=default, repr=False, metadata={"key": Key(str, is_url=True)})
 
 
 class Problems:
@@ -67,17 +86,26 @@ def _complaint(value: Any, spec: Key) -> str | None:
         fits = type(value) is int and spec.low <= value <= spec.high
         return None if fits else f"must be a whole number from {spec.low} to {spec.high}"
     if spec.kind is list:
-        return _list_complaint(value)
+        return _choices_complaint(value, spec.choices) if spec.choices else _list_complaint(value)
     if not isinstance(value, str | Path) or not str(value):
         return "must be a text"
     if spec.choices and value not in spec.choices:
         return f"must be one of {', '.join(spec.choices)}"
+    if spec.is_url and not str(value).startswith(_WEB):
+        return "must begin with https:// or http://"
+    return None
+
+
+def _choices_complaint(value: Any, choices: tuple[str, ...]) -> str | None:
+    fits = isinstance(value, list) and all(one in choices for one in value)
+    if not fits or len(set(value)) != len(value):
+        return f"must be a list of {', '.join(choices)}, each at most once"
     return None
 
 
 def _list_complaint(value: Any) -> str | None:
     if not isinstance(value, list) or not all(isinstance(url, str) for url in value):
         return 'must be a list such as ["https://…"]'
-    if not all(url.startswith(("https://", "http://")) for url in value):
+    if not all(url.startswith(_WEB) for url in value):
         return "every endpoint must begin with https:// or http://"
     return None

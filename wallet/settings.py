@@ -16,6 +16,9 @@ from wallet.domain.chains import ChainName, Finality, Network
 from wallet.domain.money import parse_human
 from wallet.errors import Code, InputError, WalletError
 from wallet.setting_keys import Key, Problems, checked
+from wallet.setting_keys import text as _text
+from wallet.setting_keys import whole as _whole
+from wallet.setting_prices import AssetFeeds, Prices, feeds_of
 
 PREFIX: Final = "WAIAAS_"
 CONFIG_FILE: Final = "config.toml"
@@ -51,14 +54,6 @@ class Secret:
         return "Secret('**********')"
 
     __str__ = __repr__
-
-
-def _whole(default: int, low: int = 1, high: int = 2**31 - 1) -> Any:
-    return field(default=default, metadata={"key": Key(int, low, high)})
-
-
-def _text(default: str, *choices: str) -> Any:
-    return field(default=default, metadata={"key": Key(str, choices=choices)})
 
 
 _DAY = 86_400
@@ -151,8 +146,10 @@ class Settings:
     policy: Policy
     execution: Execution
     safety: Safety
+    prices: Prices
     limits: Limits
     networks: Mapping[str, NetworkSettings]
+    price_feeds: Mapping[str, AssetFeeds]
 
 
 _MAKERS: Final[Mapping[str, Any]] = MappingProxyType(
@@ -257,14 +254,19 @@ def load(data_dir: Path, environ: Environ, flags: Mapping[str, Any] | None = Non
         if value is not None:
             section, _, key = dotted.partition(".")
             tables.setdefault(section, {})[key] = value
+    price_assets = tables.get("prices", {}).pop("assets", {})
     sections = {
         name: make(**checked(name, tables.get(name, {}), SECTIONS[name], problems))
         for name, make in _MAKERS.items()
     }
     networks = _networks(tables.get("networks", {}), problems)
+    feeds = feeds_of(price_assets, networks, problems)
+    if len(sections["prices"].providers) < sections["prices"].quorum > 1:
+        problems.add("prices.quorum", "is more than there are providers")
     problems.raise_any()
     database = Database(data_dir / sections["database"].path, sections["database"].busy_timeout_ms)
-    return Settings(data_dir=data_dir, networks=networks, **{**sections, "database": database})
+    placed = {**sections, "database": database}
+    return Settings(data_dir=data_dir, networks=networks, price_feeds=feeds, **placed)
 
 
 def _read_file(path: Path, problems: Problems) -> dict[str, dict[str, Any]]:

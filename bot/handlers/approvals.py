@@ -7,7 +7,7 @@ from aiogram import Bot, F, Router
 from aiogram.types import CallbackQuery, Message
 from aiogram.utils.formatting import Bold
 
-from bot import keyboards, texts, views
+from bot import keyboards, texts, wording
 from bot.callbacks import Pressed
 from bot.doors import Desk
 from bot.errors import sentence
@@ -64,7 +64,7 @@ async def _close_offer(message: Any, answer: Answer) -> None:
         await quietly(message.delete())
     elif answer.kind in texts.RESULTS:
         head = Bold(texts.RESULTS[answer.kind])
-        text, entities = views.joined([head, "", spoken(answer)]).render()
+        text, entities = wording.joined([head, "", spoken(answer)]).render()
         await quietly(message.edit_text(text, entities=entities, parse_mode=None))
     elif answer.buttons:
         markup = keyboards.keyboard([[button] for button in answer.buttons])

@@ -7,7 +7,7 @@ from aiogram.filters import Command
 from aiogram.types import Message
 from aiogram.utils.formatting import Bold, Text
 
-from bot import keyboards, texts, views
+from bot import keyboards, texts, wording
 from bot.doors import Desk
 from bot.handlers.replies import reply
 from wallet.domain.safety import StopState, SystemState
@@ -33,13 +33,15 @@ async def killswitch(message: Message, desk: Desk) -> None:
 def _said(state: SystemState) -> Text:
     match state.state:
         case StopState.NORMAL:
-            return views.joined([Bold(texts.KILL_OFFER), "", texts.KILL_MEANS])
+            return wording.joined([Bold(texts.KILL_OFFER), "", texts.KILL_MEANS])
         case StopState.ACTIVATED:
-            return views.joined([Bold(texts.STOPPED_ALREADY), "", texts.HOW_TO_RECOVER])
+            return wording.joined([Bold(texts.STOPPED_ALREADY), "", texts.HOW_TO_RECOVER])
         case StopState.RECOVERING:
-            at = "" if state.recovery_at is None else views.moment(state.recovery_at)
+            at = "" if state.recovery_at is None else wording.moment(state.recovery_at)
             how = texts.CANCEL_ON_HOST if state.recovery_cancelled_by_chat else texts.CANCEL_HERE
-            return views.joined([Bold(texts.RECOVERING), "", texts.RECOVERS_AT.format(at=at), how])
+            return wording.joined(
+                [Bold(texts.RECOVERING), "", texts.RECOVERS_AT.format(at=at), how]
+            )
 
 
 def router() -> Router:

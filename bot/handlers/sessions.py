@@ -7,7 +7,7 @@ from aiogram.filters import Command
 from aiogram.types import Message
 from aiogram.utils.formatting import Bold
 
-from bot import keyboards, texts, views
+from bot import keyboards, texts, views, wording
 from bot.doors import Desk
 from bot.handlers.replies import reply
 from wallet.domain.sessions import Session
@@ -31,7 +31,7 @@ async def revoke(message: Message, desk: Desk) -> None:
     for row in live[:OFFERED]:
         buttons = await desk.console.offer_revoke(message.chat.id, row.id)
         lines = views.session_lines(row, desk.clock.now(), desk.networks)
-        shown = views.joined([Bold(texts.REVOKE_OFFER), "", *lines])
+        shown = wording.joined([Bold(texts.REVOKE_OFFER), "", *lines])
         sent = await reply(message, shown, keyboards.keyboard([[button] for button in buttons]))
         await desk.console.bind(buttons, sent.message_id, sent.text or "")
     if len(live) > OFFERED:

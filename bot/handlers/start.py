@@ -4,7 +4,7 @@ from aiogram import Router
 from aiogram.filters import Command
 from aiogram.types import Message
 
-from bot import texts, views
+from bot import texts, views, wording
 from bot.access import START
 from bot.doors import Desk
 from bot.handlers.replies import reply
@@ -18,7 +18,7 @@ async def start(message: Message, desk: Desk, *, is_owner: bool) -> None:
         return
     user = message.from_user
     stored = await desk.owner_desk.offer_pairing(
-        code, user.id, message.chat.id, views.clean(user.full_name)[:64], user.username
+        code, user.id, message.chat.id, wording.clean(user.full_name)[:64], user.username
     )
     await reply(message, texts.PAIRING_STORED if stored else texts.PAIRING_REFUSED)
 

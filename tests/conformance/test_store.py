@@ -237,14 +237,15 @@ async def test_a_reservation_holds_until_it_is_released(store: Database) -> None
     async def body(unit: Unit) -> None:
         await put_transactions(unit, a_transaction("t1"), a_transaction("t2"))
         await unit.ledger.reserve(a_reservation("t1", amount=2**256 - 1))
-        await unit.ledger.reserve(a_reservation("t2"))
+        await unit.ledger.reserve(a_reservation("t2", usd=2**90, fee_usd=0))
         await unit.ledger.mark_owner_approved("t2")
 
     await store.run(body)
     both = await store.read(lambda u: u.ledger.reservations())
     assert both == [
-        a_reservation("t1", amount=2**256 - 1), a_reservation("t2", owner_approved=True)
-    ]  # fmt: skip
+        a_reservation("t1", amount=2**256 - 1),
+        a_reservation("t2", owner_approved=True, usd=2**90, fee_usd=0),
+    ]
     assert await store.run(lambda u: u.ledger.release("t1"))
     assert not await store.run(lambda u: u.ledger.release("t1"))
     assert await store.read(lambda u: u.ledger.reservation("t1")) is None
@@ -254,15 +255,17 @@ async def test_a_reservation_holds_until_it_is_released(store: Database) -> None
 async def test_buckets_add_up_exactly_and_are_read_from_one_before_the_window(
     store: Database,
 ) -> None:
-    late = Bucket("w1", ETH, 2 * BUCKET_MS, 2**255, 2**100, 1)
+    late = Bucket("w1", ETH, 2 * BUCKET_MS, 2**255, 2**100, 1, 2**90, 2**80, 1)
 
     async def body(unit: Unit) -> None:
         await unit.ledger.spend(Bucket("w1", ETH, 0, 1, 0, 1))
         await unit.ledger.spend(late)
-        await unit.ledger.spend(replace(late, amount=1, owner_amount=0))
+        await unit.ledger.spend(replace(late, amount=1, owner_amount=0, usd=1, owner_usd=1))
 
     await store.run(body)
-    added = replace(late, amount=2**255 + 1, count=2)
+    added = replace(
+        late, amount=2**255 + 1, count=2, usd=2**90 + 1, owner_usd=2**80 + 1, unpriced=2
+    )
     assert await store.read(lambda u: u.ledger.buckets(2 * BUCKET_MS)) == [added]
     assert len(await store.read(lambda u: u.ledger.buckets(BUCKET_MS))) == 2
 

@@ -16,11 +16,13 @@ from typing import Any, cast
 from tests.support.chain import ETHER, EVM, SOL, LedgerChain
 from tests.support.clock import SettableClock
 from tests.support.ids import DeterministicIds
+from tests.support.prices import FakePrices
 from tests.support.vault import PASSWORD, MemoryVault
 from wallet.bootstrap.compose import App, Ground, compose
 from wallet.domain.facts import Fact
 from wallet.domain.owner import Band, Owner
 from wallet.domain.sessions import Session
+from wallet.domain.spending import Bucket
 from wallet.domain.transactions import Attempt, Transaction
 from wallet.domain.vocabulary import DETAILS
 from wallet.domain.wallets import Wallet
@@ -67,6 +69,7 @@ class World:
     vault: MemoryVault
     chains: Mapping[str, LedgerChain]
     checkpoints: Interrupts = field(default_factory=Interrupts)
+    prices: FakePrices = field(default_factory=FakePrices)
     database: Database = field(init=False)
     app: App = field(init=False)
     gate: Gate = field(init=False)
@@ -221,6 +224,9 @@ class World:
         put = self.app.operations.policies.put
         return str((await put(rule_type, rules, self.wallet.id, rule_id, "host"))["id"])
 
+    async def buckets(self) -> list[Bucket]:
+        return await self.database.read(lambda unit: unit.ledger.buckets(0))
+
     async def rule_of(self, rule_type: str) -> str:
         """The id of the wallet's rule of a type."""
         rules = await self.app.operations.policies.list(self.wallet.id)
@@ -279,6 +285,7 @@ class World:
             bot=dict,
             jobs=dict,
             doctor=doctor,
+            prices=self.prices,
         )
 
 

@@ -199,3 +199,67 @@ def test_a_child_with_its_own_settings_gets_no_variable_of_ours() -> None:
     environ = {"WAIAAS_DAEMON_PORT": "1", "WAIAAS_MASTER_PASSWORD": "x", "PATH": "/bin"}
 
     assert child_environment(environ) == {"PATH": "/bin"}
+
+
+def test_without_a_section_nothing_has_a_price(tmp_path: Path) -> None:
+    settings = load(tmp_path, {})
+
+    assert settings.prices.providers == []
+    assert dict(settings.price_feeds) == {}
+
+
+def test_the_coins_of_active_networks_are_known_to_the_providers(tmp_path: Path) -> None:
+    text = (
+        '[networks.base-mainnet]\nrpc = ["https://a.example"]\n'
+        '[networks.solana-mainnet]\nrpc = ["https://b.example"]\n'
+        '[prices]\nproviders = ["pyth", "chainlink"]\nquorum = 2\n'
+        '[prices.assets."base-mainnet/native"]\ncoingecko = "weth"\n'
+        '[prices.assets."base-mainnet/0xAb"]\ncoingecko = "usd-coin"\n'
+    )
+
+    settings = load(_write(tmp_path, text), {"WAIAAS_PRICES_MAX_AGE_SECONDS": "60"})
+
+    feeds = settings.price_feeds
+    assert (settings.prices.quorum, settings.prices.max_age_seconds) == (2, 60)
+    assert set(feeds) == {"base-mainnet/native", "solana-mainnet/native", "base-mainnet/0xAb"}
+    assert feeds["base-mainnet/native"].coingecko == "weth"
+    assert str(feeds["base-mainnet/native"].chainlink).startswith("base-mainnet/0x")
+    assert str(feeds["solana-mainnet/native"].chainlink).startswith("ethereum-mainnet/0x")
+    assert feeds["base-mainnet/0xAb"].pyth is None
+
+
+def test_providers_may_come_from_a_variable(tmp_path: Path) -> None:
+    settings = load(tmp_path, {"WAIAAS_PRICES_PROVIDERS": "coingecko, pyth"})
+    assert settings.prices.providers == ["coingecko", "pyth"]
+
+
+def test_every_mistake_about_prices_is_named(tmp_path: Path) -> None:
+    text = (
+        '[prices]\nproviders = ["pyht"]\nquorum = 2\npyth_url = "ftp://x"\nmax_age = 1\n'
+        '[prices.assets."evm-local/native"]\nstatic = "0"\npyth = "ff"\nchainlink = "0xAb"\ncoingeko = "x"\n'
+        '[prices.assets."no asset"]\nstatic = "1"\n'
+    )
+
+    issues = _issues(_write(tmp_path, text))
+
+    where = 'prices.assets."evm-local/native"'
+    assert set(issues) == {
+        "prices.providers",
+        "prices.quorum",
+        "prices.pyth_url",
+        "prices.max_age",
+        f"{where}.static",
+        f"{where}.pyth",
+        f"{where}.chainlink",
+        f"{where}.coingeko",
+        'prices.assets."no asset"',
+    }
+
+
+def test_price_assets_that_are_no_tables_are_named(tmp_path: Path) -> None:
+    assert "prices.assets" in _issues(_write(tmp_path, "[prices]\nassets = 5\n"))
+
+
+def test_an_address_of_a_price_service_stays_out_of_the_repr(tmp_path: Path) -> None:
+    settings = load(tmp_path, {"WAIAAS_PRICES_PYTH_URL": "https://pyth.example/key-123"})
+    assert "key-123" not in repr(settings)

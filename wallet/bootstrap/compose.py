@@ -41,12 +41,15 @@ from wallet.pipeline.execution import Execution
 from wallet.pipeline.executor import Executor
 from wallet.pipeline.locks import AddressLocks
 from wallet.pipeline.outcomes import Outcomes
+from wallet.pipeline.readings import Readings
 from wallet.pipeline.recheck import Recheck
 from wallet.pipeline.repair import Repair
 from wallet.pipeline.settlement import Settlement
 from wallet.pipeline.signing import Signing
 from wallet.ports.chain import Chain
+from wallet.ports.prices import Prices
 from wallet.ports.world import Checkpoints, Clock, Ids
+from wallet.prices.static import NoPrices
 from wallet.safety.clock_guard import ClockGuard
 from wallet.safety.gate import Gate
 from wallet.safety.halt_file import HaltFile
@@ -79,6 +82,7 @@ class Ground:
     bot: Callable[[], Mapping[str, Any]]
     jobs: Callable[[], Mapping[str, Any]]
     doctor: Callable[[], Awaitable[Mapping[str, Any]]]
+    prices: Prices = field(default_factory=NoPrices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +182,7 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         denials=denials,
         networks=networks,
         windows=Windows(instant_ms=settings.execution.instant_seconds * 1000),
+        readings=Readings(clock, ground.prices, ground.chains),
     )
     transactions = Transactions(
         store,

@@ -24,6 +24,7 @@ from wallet.api.owner import HOST, owner_app
 from wallet.bootstrap.compose import App, Ground, build_chains, compose
 from wallet.bootstrap.doctor import examine
 from wallet.bootstrap.place import require_same_kind
+from wallet.bootstrap.prices import build_prices
 from wallet.bootstrap.quietly import import_quietly
 from wallet.bootstrap.start import Launch, Ways
 from wallet.bootstrap.world import KillAt, NoCheckpoints, SystemClock, SystemIds
@@ -32,7 +33,9 @@ from wallet.errors import Code, UnavailableError, WalletError
 from wallet.keystore.files import BOT_TOKEN, read_secret_file
 from wallet.persistence.database import Database
 from wallet.ports.chain import Chain
+from wallet.ports.prices import Prices
 from wallet.ports.world import Checkpoints
+from wallet.prices.static import NoPrices
 from wallet.safety.clock_guard import ClockGuard
 from wallet.safety.gate import Gate
 from wallet.safety.keyring import Keyring
@@ -69,6 +72,7 @@ class _Daemon:
         self._bot_facts: Callable[[], Mapping[str, Any]] = lambda: {"state": "STARTING"}
         self._failure: WalletError | None = None
         self._chains: dict[str, Chain] = {}
+        self._prices: Prices = NoPrices()
         self._checkpoints: Checkpoints = (
             NoCheckpoints() if launch.kill_at is None else KillAt(launch.kill_at)
         )
@@ -106,6 +110,10 @@ class _Daemon:
         self._chains = await import_quietly(lambda: build_chains(settings, self._clock))
         for chain in self._chains.values():
             stack.push_async_callback(chain.close)
+        self._prices = await import_quietly(
+            lambda: build_prices(settings, self._clock, self._chains)
+        )
+        stack.push_async_callback(self._prices.close)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         app = self._app = compose(self._ground(database, vault, tasks))
         database.told = app.outbox.wake
@@ -220,7 +228,7 @@ class _Daemon:
             return tasks.create_task(work)
 
         async def doctor() -> Mapping[str, Any]:
-            return await examine(self._settings, self._chains, self._bot_facts())
+            return await examine(self._settings, self._chains, self._prices, self._bot_facts())
 
         return Ground(
             settings=self._settings,
@@ -240,6 +248,7 @@ class _Daemon:
             bot=self._bot_says,
             jobs=lambda: {"failing": self._heartbeat.failing},
             doctor=doctor,
+            prices=self._prices,
         )
 
     def _bot_says(self) -> Mapping[str, Any]:

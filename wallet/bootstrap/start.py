@@ -16,6 +16,7 @@ from typing import Any
 from wallet.api.doorway import Doorway
 from wallet.bootstrap.kind import read_kind
 from wallet.bootstrap.place import require_same_kind, take_lock
+from wallet.bootstrap.prices import require_honest_prices
 from wallet.bootstrap.quietly import import_quietly
 from wallet.bootstrap.servers import (
     Server,
@@ -171,6 +172,7 @@ def _require_kind(launch: Launch) -> None:
             hint="waiaas init sets it up; waiaas sandbox needs no set-up.",
         )
     require_same_kind(kind, launch.kind)
+    require_honest_prices(launch.settings, launch.kind)
     if launch.kind == "sandbox":
         for name, one in launch.settings.networks.items():
             if one.network.identity in PUBLIC_IDENTITIES:

@@ -15,6 +15,7 @@ app = typer.Typer(help="Policy: rules per wallet, or for all of them.", no_args_
 
 _AMOUNTS = (
     "instant_max", "notify_max", "delay_max", "limit", "notify_above", "delay_above", "approval_above",
+    "max_fee",
 )  # fmt: skip
 
 
@@ -52,8 +53,13 @@ def rule_lines(door: owner.OwnerDoor, rules: dict[str, Any]) -> list[str]:
         amounts = [
             f"{name} {_coins(door, asset, bounds[name])}" for name in _AMOUNTS if bounds.get(name)
         ]
+        if bounds.get("max_share_bps"):
+            amounts.append(f"max_share_bps {bounds['max_share_bps']}")
         lines.append(f"{asset}: {', '.join(amounts)}")
-    rest = {name: value for name, value in rules.items() if name != "assets"}
+    if dollars := rules.get("usd"):
+        words = [f"{name} {dollars[name]}" for name in (*_AMOUNTS, "over") if dollars.get(name)]
+        lines.append(f"USD: {', '.join(words)}")
+    rest = {name: value for name, value in rules.items() if name not in ("assets", "usd")}
     return [*lines, *(f"{name}: {json.dumps(value)}" for name, value in rest.items())]
 
 
@@ -69,7 +75,7 @@ def _coins(door: owner.OwnerDoor, asset: str, units: str) -> str:
 def set_rule(
     *,
     rule_type: Annotated[
-        str, typer.Argument(help="SPENDING_LIMIT, CUMULATIVE_LIMIT, WHITELIST, …")
+        str, typer.Argument(help="SPENDING_LIMIT, CUMULATIVE_LIMIT, WHITELIST, FEE_LIMIT, …")
     ],
     rules: Annotated[
         str | None, typer.Argument(help="The rule as JSON; amounts are strings of base units.")

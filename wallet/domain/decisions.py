@@ -13,17 +13,30 @@ class RuleType(StrEnum):
     WHITELIST = "WHITELIST"
     TIME_RESTRICTION = "TIME_RESTRICTION"
     RATE_LIMIT = "RATE_LIMIT"
+    ALLOWED_NETWORKS = "ALLOWED_NETWORKS"
+    ALLOWED_TOKENS = "ALLOWED_TOKENS"
+    CONTRACT_WHITELIST = "CONTRACT_WHITELIST"
+    METHOD_WHITELIST = "METHOD_WHITELIST"
+    APPROVED_SPENDERS = "APPROVED_SPENDERS"
+    APPROVE_AMOUNT_LIMIT = "APPROVE_AMOUNT_LIMIT"
+    FEE_LIMIT = "FEE_LIMIT"
+    BALANCE_SHARE = "BALANCE_SHARE"
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What a denied agent needs to know to ask for something that passes. Amounts in base units."""
+    """What a denied agent needs to know to ask for something that passes.
+
+    Amounts are base units of ``unit``, an asset key (None: the asset asked for), or millionths of a dollar
+    where it is USD.
+    """
 
     limit: int | None = None
     used: int | None = None
     resets_at: int | None = None  # epoch ms
     smallest_passing: str | None = None  # one sentence: the smallest change that would pass
     owner_can_help: bool = True
+    unit: str | None = None
 
     @property
     def remaining(self) -> int | None:
@@ -65,3 +78,12 @@ def deny(
     reason: str, rule: RuleType | None, code: Code, explanation: Explanation | None = None
 ) -> Decision:
     return Decision(None, reason, rule, code=code, explanation=explanation or Explanation())
+
+
+def ask(reason: str, rule: RuleType, approval_seconds: int) -> Decision:
+    return Decision(Tier.APPROVAL, reason, rule, approval_seconds=approval_seconds)
+
+
+def stricter(first: Decision, second: Decision) -> Decision:
+    """The stricter of two answers of one rule; the first where they are equally strict."""
+    return second if second.strictness > first.strictness else first

@@ -6,14 +6,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from wallet.domain.money import Asset
+from wallet.domain.money import U64_MAX, U256_MAX, Asset
 
 REQUEST_VERSION = 1
 MEMO_MAX_BYTES = 256
+_SELECTOR_BYTES = 4
 
 
 class IntentType(StrEnum):
+    """The blueprint's spellings. The rules judge all of them; agents may ask for those in ASKABLE."""
+
     TRANSFER = "TRANSFER"
+    TOKEN_TRANSFER = "TOKEN_TRANSFER"  # noqa: S105 - a type, not a token
+    CONTRACT_CALL = "CONTRACT_CALL"
+    APPROVE = "APPROVE"
+
+
+# A type is added here by whoever builds its whole way to the chain.
+ASKABLE = (IntentType.TRANSFER,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +52,58 @@ class Transfer:
                 "memo": self.memo,
             }
         )
+
+
+@dataclass(frozen=True, slots=True)
+class TokenTransfer:
+    """Pay ``amount`` base units of the token ``asset`` to ``to``."""
+
+    wallet_id: str
+    asset: Asset  # with an address
+    to: str
+    amount: int
+    memo: str | None = None
+
+    type = IntentType.TOKEN_TRANSFER
+
+
+@dataclass(frozen=True, slots=True)
+class ContractCall:
+    """Call the contract or program ``to`` with ``data``; ``amount`` is the native value sent along."""
+
+    wallet_id: str
+    asset: Asset  # the network's native coin
+    to: str
+    amount: int
+    data: bytes = b""
+
+    type = IntentType.CONTRACT_CALL
+
+    @property
+    def method(self) -> str | None:
+        """The four-byte selector as ``0x…`` in lower case; None where the data is too short for one."""
+        return "0x" + self.data[:4].hex() if len(self.data) >= _SELECTOR_BYTES else None
+
+
+@dataclass(frozen=True, slots=True)
+class Approve:
+    """Allow the spender ``to`` to take ``amount`` base units of the token ``asset``."""
+
+    wallet_id: str
+    asset: Asset  # with an address
+    to: str
+    amount: int
+
+    type = IntentType.APPROVE
+
+    @property
+    def is_unlimited(self) -> bool:
+        """Whether it names no real amount: wallets and contracts write the largest number they can."""
+        return self.amount > U256_MAX // 2 or self.amount == U64_MAX
+
+
+# Closed: a rule that forgets one of them does not type-check.
+Intent = Transfer | TokenTransfer | ContractCall | Approve
 
 
 @dataclass(frozen=True, slots=True)

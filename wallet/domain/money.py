@@ -26,6 +26,11 @@ class Asset:
         """The one spelling used in rules, limits and tables: ``network/native`` or ``network/address``."""
         return f"{self.network}/{self.address or 'native'}"
 
+    @property
+    def native_key(self) -> str:
+        """The key of the coin that its network's fees are paid in."""
+        return f"{self.network}/native"
+
 
 def parse_base_units(text: object, *, maximum: int, field: str = "amount") -> int:
     """Read an amount in base units: a decimal string > 0 and <= ``maximum``.

@@ -46,7 +46,7 @@ DETAILS: Mapping[Fact, tuple[str, ...]] = MappingProxyType(
         Fact.FACTOR_RESET_CANCELLED: (),
         Fact.FACTOR_FAILED: ("count",),
         Fact.MASTER_PASSWORD_FAILED: ("count",),
-        Fact.TX_REQUESTED: ("request", "tier", "digest"),
+        Fact.TX_REQUESTED: ("request", "tier", "digest", "usd", "feeUsd"),
         Fact.TX_DENIED: ("request", "code", "reason", "ruleId"),
         Fact.TX_DENIALS_SUMMED: ("count",),
         Fact.TX_APPROVED: ("factor", "digest"),

@@ -17,6 +17,9 @@ from wallet.ports.world import Clock, Ids
 from wallet.safety.keyring import Keyring
 from wallet.wire.policies import parse_rule
 
+# Keys of rules whose entries are written network/address.
+LISTS = frozenset({"tokens", "contracts", "methods", "spenders"})
+
 
 class Preset(StrEnum):
     CAREFUL = "careful"
@@ -121,13 +124,17 @@ class Policies:
     ) -> Mapping[str, Any]:
         """The rules with normalised addresses; raises POLICY_INVALID for what could never be meant."""
         parse_rule(rule_type, rules)
-        checked = dict(rules)
+        checked = {key: value for key, value in rules.items() if value is not None}
         if rule_type == RuleType.WHITELIST:
             checked["allowed_addresses"] = [
                 self._address(text, wallet) for text in rules["allowed_addresses"]
             ]
-        self._require_known_assets(rules, wallet)
-        self._require_minima(rules)
+        for key in LISTS & checked.keys():
+            checked[key] = self._places(key, checked[key], wallet)
+        for name in checked.get("networks", ()):
+            self._chain_of(f"networks.{name}", name, None)
+        self._require_known_assets(checked, wallet)
+        self._require_minima(checked)
         return checked
 
     async def store_rule(
@@ -163,6 +170,30 @@ class Policies:
             if chain.network.chain is wanted:
                 return chain.validate_address(text)
         raise bad_field("allowed_addresses", f"no network for {text}", Code.POLICY_INVALID)
+
+    def _places(self, key: str, given: Any, wallet: Wallet | None) -> Any:
+        """A list of ``network/address``, or a map by it, with normalised addresses."""
+        if isinstance(given, Mapping):
+            return {self._place(key, text, wallet): value for text, value in given.items()}
+        return sorted({self._place(key, text, wallet) for text in given})
+
+    def _place(self, key: str, text: str, wallet: Wallet | None) -> str:
+        where = f"{key}.{text}"
+        network, _, address = text.partition("/")
+        chain = self._chain_of(where, network, wallet)
+        try:
+            return f"{network}/{chain.validate_address(address)}"
+        except InputError:
+            raise _invalid(where, f"holds no address of {network}") from None
+
+    def _chain_of(self, where: str, network: str, wallet: Wallet | None) -> Chain:
+        chain = self._chains.get(network)
+        if chain is None:
+            known = ", ".join(sorted(self._chains))
+            raise _invalid(where, f"is on no configured network; those are {known}")
+        if wallet is not None and network != wallet.network:
+            raise _invalid(where, f"is not on {wallet.network}")
+        return chain
 
     def _require_known_assets(self, rules: Mapping[str, Any], wallet: Wallet | None) -> None:
         known = {chain.network.native.key for chain in self._chains.values()}

@@ -6,23 +6,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from wallet.domain.audit_chain import short
-from wallet.domain.money import format_units
 from wallet.domain.owner import Owner
-from wallet.domain.rules import (
-    Context,
-    CumulativeLimit,
-    RateLimit,
-    SpendingLimit,
-    TimeRestriction,
-    Whitelist,
-)
+from wallet.domain.rules import Context
 from wallet.domain.safety import SystemState
 from wallet.domain.sessions import Session
-from wallet.domain.spending import Bucket, Reservation
 from wallet.domain.transactions import OPEN, Status, Transaction
 from wallet.domain.wallets import Wallet, WalletStatus
 from wallet.errors import Code, WalletError
 from wallet.operations.freezing import is_frozen
+from wallet.operations.rule_words import EVERY_WALLET, LimitLine, Place, lines_of
 from wallet.operations.wallets import Wallets
 from wallet.ports.chain import Balance
 from wallet.ports.store import Store, Unit
@@ -77,18 +69,6 @@ class StatusView:
     memory: MemoryGuards
     started_at: int
     version: str
-
-
-@dataclass(frozen=True, slots=True)
-class LimitLine:
-    """One rule in words, with what its window holds where it has one."""
-
-    wallet: str  # the wallet's name, or "every wallet"
-    rule_type: str
-    asset: str
-    text: str
-    used: str | None = None
-    limit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,15 +144,19 @@ class Queries:
         now = self._clock.now()
 
         async def body(unit: Unit) -> list[LimitLine]:
-            names = {wallet.id: wallet for wallet in await unit.wallets.all()}
+            names = {wallet.id: wallet.name for wallet in await unit.wallets.all()}
             applied = await unit.policies.applied(None)
             window_ms = max((a.rule.window_ms for a in applied), default=0)
             buckets = await unit.ledger.buckets(now - window_ms) if window_ms else []
             held = await unit.ledger.reservations()
             lines: list[LimitLine] = []
             for rule in applied:
-                wallet = names.get(rule.wallet_id or "")
-                lines += self._lines(rule.rule, wallet, buckets, held, now)
+                wallet = rule.wallet_id or ""
+                place = Place(names.get(wallet, EVERY_WALLET), self._wallets.networks())
+                context = Context(
+                    now, wallet, owner_paired=True, buckets=buckets, reservations=held
+                )
+                lines += lines_of(rule.rule, place, context)
             return lines
 
         return await self._store.read(body)
@@ -189,58 +173,6 @@ class Queries:
         except TimeoutError:
             return WalletLine(wallet, None, "TIMEOUT")
 
-    def _lines(
-        self,
-        rule: object,
-        wallet: Wallet | None,
-        buckets: list[Bucket],
-        held: list[Reservation],
-        now: int,
-    ) -> list[LimitLine]:
-        name = "every wallet" if wallet is None else wallet.name
-        match rule:
-            case SpendingLimit(assets=assets, delay_seconds=seconds):
-                return [
-                    LimitLine(
-                        name,
-                        "SPENDING_LIMIT",
-                        self._symbol(key),
-                        _tiers(b, self._units(key), seconds),
-                    )
-                    for key, b in assets.items()
-                ]
-            case CumulativeLimit():
-                context = Context(now, wallet.id if wallet else "", True, buckets, held)  # noqa: FBT003
-                return [self._window(name, rule, key, context) for key in rule.assets]
-            case Whitelist(addresses=addresses, otherwise_ask=ask):
-                text = f"{len(addresses)} recipients; others {'ask' if ask else 'denied'}"
-                return [LimitLine(name, "WHITELIST", "", text)]
-            case TimeRestriction(start_hour=start, end_hour=end, timezone=zone):
-                return [LimitLine(name, "TIME_RESTRICTION", "", f"{start}:00 to {end}:00 {zone}")]
-            case RateLimit(max_per_hour=hour, max_per_day=day):
-                return [LimitLine(name, "RATE_LIMIT", "", f"{hour} an hour, {day} a day")]
-            case _:
-                return []
-
-    def _window(self, name: str, rule: CumulativeLimit, key: str, context: Context) -> LimitLine:
-        everywhere = rule.all_wallets or not context.wallet_id
-        window = context.used(key, window_ms=rule.window_ms, all_wallets=everywhere)
-        decimals, limit = self._units(key), rule.assets[key].limit
-        return LimitLine(
-            name,
-            "CUMULATIVE_LIMIT",
-            self._symbol(key),
-            f"in {rule.window_seconds // 3600} h; beyond: {'ask' if rule.otherwise_ask else 'denied'}",
-            used=format_units(window.amount, decimals),
-            limit=format_units(limit, decimals),
-        )
-
-    def _symbol(self, key: str) -> str:
-        return next((n.symbol for n in self._wallets.networks() if n.native.key == key), key)
-
-    def _units(self, key: str) -> int:
-        return next((n.decimals for n in self._wallets.networks() if n.native.key == key), 0)
-
 
 def _held(wallets: Sequence[Wallet], sessions: Sequence[Session]) -> tuple[HeldLine, ...]:
     suspended = [
@@ -254,13 +186,3 @@ def _held(wallets: Sequence[Wallet], sessions: Sequence[Session]) -> tuple[HeldL
         if one.frozen_at is not None
     ]
     return (*suspended, *frozen)
-
-
-def _tiers(bounds: Any, decimals: int, delay_seconds: int) -> str:
-    instant, notify, delay = (
-        format_units(units, decimals)
-        for units in (bounds.instant_max, bounds.notify_max, bounds.delay_max)
-    )
-    return (
-        f"instant to {instant}, notify to {notify}, {delay_seconds} s delay to {delay}, then ask"
-    )

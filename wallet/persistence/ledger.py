@@ -43,5 +43,8 @@ class SqlLedger:
             "amount": before.amount + bucket.amount,
             "owner_amount": before.owner_amount + bucket.owner_amount,
             "count": before.count + bucket.count,
+            "usd": before.usd + bucket.usd,
+            "owner_usd": before.owner_usd + bucket.owner_usd,
+            "unpriced": before.unpriced + bucket.unpriced,
         }
         BUCKETS.change(self._db, changes, where, key)

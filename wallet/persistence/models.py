@@ -253,6 +253,8 @@ class Reservation(Model):
     fee = AmountField()
     owner_approved = fields.BooleanField()
     created_at = fields.BigIntField()
+    usd = AmountField(null=True)  # millionths of a dollar at the price of the decision
+    fee_usd = AmountField(null=True)
 
     class Meta:
         table = "reservations"
@@ -266,6 +268,9 @@ class SpendBucket(Model):
     amount = AmountField()
     owner_amount = AmountField()
     count = fields.BigIntField()
+    usd = AmountField(db_default=0)
+    owner_usd = AmountField(db_default=0)
+    unpriced = fields.BigIntField(db_default=1)  # what was spent before prices is of unknown value
 
     class Meta:
         table = "spend_buckets"

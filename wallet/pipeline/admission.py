@@ -10,9 +10,10 @@ from wallet.domain.authority import require_proof, unproved
 from wallet.domain.chains import Network
 from wallet.domain.decisions import Decision
 from wallet.domain.facts import Fact
-from wallet.domain.intents import Bounds, Transfer, approval_digest, request_hash
+from wallet.domain.intents import Bounds, Intent, Transfer, approval_digest, request_hash
 from wallet.domain.policy import Policy
-from wallet.domain.rules import Context
+from wallet.domain.prices import Quote, Worth, worth_of
+from wallet.domain.rules import Context, Holding
 from wallet.domain.safety import StopState
 from wallet.domain.sessions import Session, SessionCharge, require_within_limits
 from wallet.domain.spending import Reservation
@@ -21,8 +22,9 @@ from wallet.domain.transactions import Status, Transaction
 from wallet.domain.wallets import Wallet, WalletStatus
 from wallet.errors import Code, ConflictError, LimitedError, RefusedError, UnavailableError
 from wallet.pipeline.autostop import Request, judge_request
-from wallet.pipeline.denials import Denials, denial
+from wallet.pipeline.denials import Denials, alarm_broken_rule, denial
 from wallet.pipeline.moves import cancel_held, redraw
+from wallet.pipeline.readings import Known, Readings
 from wallet.ports.store import Store, Unit
 from wallet.ports.world import ADMITTED, Checkpoints, Clock, Ids
 from wallet.safety.gate import Gate
@@ -50,6 +52,18 @@ class Admitted:
 
 
 @dataclass(frozen=True, slots=True)
+class _Reading:
+    """What was read of the world before the unit. Balances are read only where a rule asks for them."""
+
+    quotes: Mapping[str, Quote]
+    balances: Mapping[str, Holding] | None = None
+
+
+class _BalanceWanted:
+    """A rule asks for the balance, which was not read: nothing was written, and the unit runs again."""
+
+
+@dataclass(frozen=True, slots=True)
 class Windows:
     """How long an unsigned row may wait, milliseconds."""
 
@@ -70,6 +84,7 @@ class Admission:
         denials: Denials,
         networks: Mapping[str, Network],
         windows: Windows,
+        readings: Readings,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -79,6 +94,7 @@ class Admission:
         self._denials = denials
         self._networks = networks
         self._windows = windows
+        self._readings = readings
 
     async def admit(self, ask: Ask) -> Admitted:
         """Store a decided transaction, or answer the one that the idempotency key already names."""
@@ -90,19 +106,29 @@ class Admission:
             self._denials.count_unwritten(ask.session.id)
             raise remembered
 
-        async def body(unit: Unit) -> Admitted | RefusedError:
-            replay = await _replay(unit, ask, hashed)
-            if replay is not None:
-                return Admitted(replay, replayed=True)
-            return await self._decide(unit, ask, canonical, hashed)
-
-        answer = await self._store.run(body)
+        reading = _Reading(await self._readings.quotes(ask.intent))
+        answer = await self._run(ask, canonical, hashed, reading)
+        if isinstance(answer, _BalanceWanted):
+            reading = replace(reading, balances=await self._readings.balances(ask.wallet))
+            answer = await self._run(ask, canonical, hashed, reading)
+        assert not isinstance(answer, _BalanceWanted)  # balances were read
         if isinstance(answer, RefusedError):
             self._denials.remember(ask.session.id, hashed, answer)
             raise answer
         if not answer.replayed:
             self._checkpoints.reached(ADMITTED)
         return answer
+
+    async def _run(
+        self, ask: Ask, canonical: str, hashed: str, reading: _Reading
+    ) -> Admitted | RefusedError | _BalanceWanted:
+        async def body(unit: Unit) -> Admitted | RefusedError | _BalanceWanted:
+            replay = await _replay(unit, ask, hashed)
+            if replay is not None:
+                return Admitted(replay, replayed=True)
+            return await self._decide(unit, ask, canonical, hashed, reading)
+
+        return await self._store.run(body)
 
     async def _is_known(self, ask: Ask) -> bool:
         """Whether the request repeats a stored one, which is answered whatever was denied since."""
@@ -113,18 +139,24 @@ class Admission:
         return known is not None
 
     async def _decide(
-        self, unit: Unit, ask: Ask, canonical: str, hashed: str
-    ) -> Admitted | RefusedError:
+        self, unit: Unit, ask: Ask, canonical: str, hashed: str, reading: _Reading
+    ) -> Admitted | RefusedError | _BalanceWanted:
         self._gate.require_time()  # windows, hours and what expires go by it
         now = self._clock.now()
         await _require_open(unit, ask)
+        policy = Policy(await unit.policies.applied(ask.wallet.id))
+        if policy.asks_for_balance and reading.balances is None:
+            return _BalanceWanted()
         network = self._networks[ask.intent.asset.network]
+        fee = policy.fee_ceiling(ask.intent, network.fee_ceiling)
+        known = _known(ask.intent, fee, network, reading)
         held = await unit.ledger.reservations()
         try:
-            await _require_session(unit, ask, network, held, now)
-            decision, policy, context = await judge(
-                unit, ask.intent, network.fee_ceiling, held, now=now
+            charge = SessionCharge(
+                ask.intent.asset.key, ask.intent.amount, network.native.key, fee
             )
+            await _require_session(unit, ask, charge, held, now)
+            decision, context = await judge(unit, policy, ask.intent, fee, held, known, now=now)
             if decision.is_denied:
                 raise denial(decision, ask.intent, policy.version)
         except RefusedError as refusal:
@@ -132,14 +164,14 @@ class Admission:
             return refusal
         await _require_room_to_ask(unit, ask, decision)
         stopped = await judge_request(
-            unit, _request(ask, network, decision, now), policy, context, cancel_held
+            unit, _request(ask, fee, decision, now), policy, context, cancel_held
         )
         if stopped is not None:
             await self._record_denial(unit, ask, canonical, stopped, now)
             return stopped
-        row = self._row(ask, canonical, hashed, decision, network, now)
+        row = self._row(ask, canonical, hashed, decision, network, fee, now)
         row = replace(row, policy_version=policy.version)
-        await _store_row(unit, row, network, now)
+        await _store_row(unit, row, network, known, now)
         return Admitted(row, replayed=False)
 
     async def _record_denial(
@@ -148,7 +180,7 @@ class Admission:
         if not self._denials.may_write(ask.session.id):
             return
         if refusal.code is Code.POLICY_ERROR:
-            await _alarm_broken_rule(unit, refusal, now)
+            await alarm_broken_rule(unit, refusal, now)
         await unit.audit.append(
             Fact.TX_DENIED,
             actor=f"session:{ask.session.id}",
@@ -170,6 +202,7 @@ class Admission:
         hashed: str,
         decision: Decision,
         network: Network,
+        fee: int,
         now: int,
     ) -> Transaction:
         tier = decision.tier
@@ -189,10 +222,8 @@ class Admission:
             memo=ask.intent.memo,
             request=canonical,
             request_hash=hashed,
-            digest=approval_digest(
-                transaction_id, hashed, bounds(ask.wallet, network, network.fee_ceiling)
-            ),
-            fee_ceiling=network.fee_ceiling,
+            digest=approval_digest(transaction_id, hashed, bounds(ask.wallet, network, fee)),
+            fee_ceiling=fee,
             tier=tier,
             status=Status.QUEUED if tier.waits else Status.PENDING,
             rule_id=decision.rule_id,
@@ -225,10 +256,16 @@ def bounds(wallet: Wallet, network: Network, fee_ceiling: int) -> Bounds:
 
 
 async def judge(
-    unit: Unit, intent: Transfer, fee_ceiling: int, held: list[Reservation], *, now: int
-) -> tuple[Decision, Policy, Context]:
-    """Ask the wallet's policy, with windows as the unit sees them. ``held`` leaves out the row itself."""
-    policy = Policy(await unit.policies.applied(intent.wallet_id))
+    unit: Unit,
+    policy: Policy,
+    intent: Intent,
+    fee_ceiling: int,
+    held: list[Reservation],
+    known: Known,
+    *,
+    now: int,
+) -> tuple[Decision, Context]:
+    """Ask a wallet's policy, with windows as the unit sees them. ``held`` leaves out the row itself."""
     window_ms = policy.window_ms
     owner = await unit.authority.owner()
     context = Context(
@@ -238,14 +275,16 @@ async def judge(
         buckets=await unit.ledger.buckets(now - window_ms) if window_ms else [],
         reservations=held,
         behind_at=(await unit.authority.state()).behind_at,
+        worth=known.worth,
+        balances=known.balances,
     )
-    return policy.judge(intent, fee_ceiling, context), policy, context
+    return policy.judge(intent, fee_ceiling, context), context
 
 
-def _request(ask: Ask, network: Network, decision: Decision, now: int) -> Request:
+def _request(ask: Ask, fee_ceiling: int, decision: Decision, now: int) -> Request:
     """What auto-stop looks at."""
     intent = ask.intent
-    fee = network.fee_ceiling if intent.asset.address is None else 0
+    fee = fee_ceiling if intent.asset.address is None else 0
     return Request(
         wallet_id=ask.wallet.id,
         session_id=ask.session.id,
@@ -257,10 +296,9 @@ def _request(ask: Ask, network: Network, decision: Decision, now: int) -> Reques
     )
 
 
-async def _alarm_broken_rule(unit: Unit, refusal: RefusedError, now: int) -> None:
-    rule, version = str(refusal.details["ruleId"]), str(refusal.details["policyVersion"])
-    about = {"ruleId": rule, "rule": str(refusal.details["rule"]), "reason": refusal.message}
-    await unit.console.alert(f"POLICY_ERROR:{rule}:{version}", "POLICY_ERROR", about, now)
+def _known(intent: Intent, fee: int, network: Network, reading: _Reading) -> Known:
+    worth = worth_of(intent.amount, intent.asset, fee, network.native, reading.quotes)
+    return Known(worth, reading.balances or {})
 
 
 async def _replay(unit: Unit, ask: Ask, hashed: str) -> Transaction | None:
@@ -291,7 +329,7 @@ async def _require_open(unit: Unit, ask: Ask) -> None:
 
 
 async def _require_session(
-    unit: Unit, ask: Ask, network: Network, held: list[Reservation], now: int
+    unit: Unit, ask: Ask, charge: SessionCharge, held: list[Reservation], now: int
 ) -> None:
     session = await unit.sessions.get(ask.session.id)
     if session is None:
@@ -299,17 +337,14 @@ async def _require_session(
     session.require_usable(now)
     session.require_not_frozen()
     require_proof(session.proof, "session")
-    require_room(session, ask.intent, network.native.key, network.fee_ceiling, held)
+    require_room(session, charge, held)
 
 
-def require_room(
-    session: Session, intent: Transfer, native: str, fee: int, held: list[Reservation]
-) -> None:
+def require_room(session: Session, charge: SessionCharge, held: list[Reservation]) -> None:
     """Raise SESSION_LIMIT_EXCEEDED unless the payment fits beside what the session has ``held``."""
     own = [r for r in held if r.session_id == session.id]
-    asset = intent.asset.key
-    reserved = {key: sum(r.of(key) for r in own) for key in (asset, native)}
-    require_within_limits(session, SessionCharge(asset, intent.amount, native, fee), reserved)
+    reserved = {key: sum(r.of(key) for r in own) for key in (charge.asset, charge.native_asset)}
+    require_within_limits(session, charge, reserved)
 
 
 async def _require_room_to_ask(unit: Unit, ask: Ask, decision: Decision) -> None:
@@ -326,7 +361,10 @@ async def _require_room_to_ask(unit: Unit, ask: Ask, decision: Decision) -> None
         )
 
 
-async def _store_row(unit: Unit, row: Transaction, network: Network, now: int) -> None:
+async def _store_row(
+    unit: Unit, row: Transaction, network: Network, known: Known, now: int
+) -> None:
+    worth = known.worth if isinstance(known.worth, Worth) else None
     await unit.transactions.add(row)
     await unit.ledger.reserve(
         Reservation(
@@ -339,6 +377,8 @@ async def _store_row(unit: Unit, row: Transaction, network: Network, now: int) -
             fee=row.fee_ceiling,
             owner_approved=False,
             created_at=now,
+            usd=None if worth is None else worth.amount,
+            fee_usd=None if worth is None else worth.fee,
         )
     )
     await unit.sessions.count(row.session_id, 1)
@@ -349,6 +389,11 @@ async def _store_row(unit: Unit, row: Transaction, network: Network, now: int) -
         wallet_id=row.wallet_id,
         session_id=row.session_id,
         transaction_id=row.id,
-        details={"request": row.request, "tier": row.tier.value, "digest": row.digest},
+        details={
+            "request": row.request,
+            "tier": row.tier.value,
+            "digest": row.digest,
+            **({} if worth is None else {"usd": str(worth.amount), "feeUsd": str(worth.fee)}),
+        },
     )
     await redraw(unit, row)

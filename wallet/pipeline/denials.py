@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 
 from wallet.domain.decisions import Decision
 from wallet.domain.facts import Fact
-from wallet.domain.intents import Transfer
+from wallet.domain.intents import Intent
+from wallet.domain.money import format_units
+from wallet.domain.prices import USD, USD_DECIMALS
 from wallet.errors import RefusedError
 from wallet.ports.store import Store, Unit
 from wallet.ports.world import Clock
@@ -110,7 +112,7 @@ class Denials:
             self._summed[session_id] = self._summed.get(session_id, 0) + minute.unwritten
 
 
-def denial(decision: Decision, intent: Transfer, policy_version: int) -> RefusedError:
+def denial(decision: Decision, intent: Intent, policy_version: int) -> RefusedError:
     """A denial as the agent sees it: rule, limit, used, remaining, reset, and what would pass."""
     why = decision.explanation
     return RefusedError(
@@ -119,10 +121,10 @@ def denial(decision: Decision, intent: Transfer, policy_version: int) -> Refused
         details={
             "ruleId": decision.rule_id,
             "rule": None if decision.rule is None else decision.rule.value,
-            "asset": intent.asset.key,
-            "limit": None if why.limit is None else str(why.limit),
-            "used": None if why.used is None else str(why.used),
-            "remaining": None if why.remaining is None else str(why.remaining),
+            "asset": why.unit or intent.asset.key,
+            "limit": _shown(why.limit, why.unit),
+            "used": _shown(why.used, why.unit),
+            "remaining": _shown(why.remaining, why.unit),
             "resetsAt": None if why.resets_at is None else why.resets_at // 1000,
             "smallestPassing": why.smallest_passing,
             "ownerCanHelp": why.owner_can_help,
@@ -130,3 +132,17 @@ def denial(decision: Decision, intent: Transfer, policy_version: int) -> Refused
         },
         hint=why.smallest_passing,
     )
+
+
+def _shown(amount: int | None, unit: str | None) -> str | None:
+    """Base units; dollars as a decimal."""
+    if amount is None:
+        return None
+    return format_units(amount, USD_DECIMALS) if unit == USD else str(amount)
+
+
+async def alarm_broken_rule(unit: Unit, refusal: RefusedError, now: int) -> None:
+    """A rule that failed denied something: the owner must know, once per version of it."""
+    rule, version = str(refusal.details["ruleId"]), str(refusal.details["policyVersion"])
+    about = {"ruleId": rule, "rule": str(refusal.details["rule"]), "reason": refusal.message}
+    await unit.console.alert(f"POLICY_ERROR:{rule}:{version}", "POLICY_ERROR", about, now)

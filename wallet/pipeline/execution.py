@@ -117,7 +117,7 @@ class Execution:
             for salt_try in range(SIGNATURE_TRIES):
                 salt = self._ids.below(1000) if salt_try else 0
                 attempt = await self._attempt(taken, salt)
-                if isinstance(attempt, Waiting):
+                if not isinstance(attempt, Attempt):
                     return attempt
                 if await self._store_attempt(taken.row, attempt):
                     return attempt
@@ -132,7 +132,7 @@ class Execution:
             return Finished(None)
         return Waiting("no fresh signature")
 
-    async def _attempt(self, taken: Taken, salt: int) -> Attempt | Waiting:
+    async def _attempt(self, taken: Taken, salt: int) -> Attempt | Outcome:
         """Build and sign the row's payment; nothing is stored yet."""
         row, chain = taken.row, self._chains[taken.row.network]
         built = await chain.build(
@@ -149,6 +149,10 @@ class Execution:
         )
         if built.balance - taken.outstanding < row.amount + built.max_fee:
             return Waiting("other payments of this address are not settled yet", for_money=True)
+        if taken.asks_for_balance:
+            denied = await self._recheck.denied_now(row, built.balance)
+            if denied is not None:
+                return Finished(await self._moved(row, Event.CANCEL, denied))
         require_same_payment(chain.inspect(built.payload), row, taken.wallet)
         order = Order(Purpose.PAY, row.amount, 1, taken.wallet.address)
         return await self._signing.sign(chain, built, row, order)

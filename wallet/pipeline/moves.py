@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from wallet.domain.spending import Bucket, Reservation, bucket_start
+from wallet.domain.spending import Reservation, spent
 from wallet.domain.tiers import Tier
 from wallet.domain.transactions import Event, Settlement, Transaction, advance
 from wallet.errors import Code, ConflictError
@@ -97,20 +97,9 @@ async def _settle(unit: Unit, row: Transaction, settlement: Settlement, cause: C
 
 async def _spend(unit: Unit, held: Reservation, amount: int, cause: Cause) -> None:
     """Record what left: the amount in its asset, the fee in the native coin."""
-    costs = {held.asset: amount}
-    costs[held.native_asset] = costs.get(held.native_asset, 0) + cause.fee
-    for asset, cost in costs.items():
-        await unit.ledger.spend(
-            Bucket(
-                wallet_id=held.wallet_id,
-                asset=asset,
-                started_at=bucket_start(cause.at),
-                amount=cost,
-                owner_amount=cost if held.owner_approved else 0,
-                count=1 if amount and asset == held.asset else 0,
-            )
-        )
-        await unit.sessions.spend(held.session_id, asset, cost)
+    for bucket in spent(held, amount, cause.fee, cause.at):
+        await unit.ledger.spend(bucket)
+        await unit.sessions.spend(held.session_id, bucket.asset, bucket.amount)
 
 
 def _details(row: Transaction, cause: Cause) -> dict[str, str]:

@@ -9,8 +9,11 @@ from wallet.domain.decisions import Decision
 from wallet.domain.facts import Fact
 from wallet.domain.intents import Transfer, approval_digest, request_hash
 from wallet.domain.money import Asset
+from wallet.domain.policy import Policy
+from wallet.domain.prices import PriceGap, Worth
+from wallet.domain.rules import Holding
 from wallet.domain.safety import StopState
-from wallet.domain.sessions import Session
+from wallet.domain.sessions import Session, SessionCharge
 from wallet.domain.spending import Reservation
 from wallet.domain.tiers import Tier
 from wallet.domain.transactions import Attempt, Event, Status, Transaction
@@ -18,6 +21,7 @@ from wallet.domain.wallets import Wallet, WalletStatus
 from wallet.errors import Code, RefusedError, UnavailableError
 from wallet.pipeline.admission import bounds, judge, require_room
 from wallet.pipeline.moves import Cause, move
+from wallet.pipeline.readings import Known
 from wallet.ports.store import Store, Unit
 from wallet.ports.world import Clock
 
@@ -31,6 +35,7 @@ class Taken:
     taken_nonces: frozenset[int]
     nonce_floor: int
     outstanding: int  # native units that unfinished attempts of the address may still take
+    asks_for_balance: bool = False  # whether a rule wants to see the balance that the build reads
 
 
 class Recheck:
@@ -82,6 +87,15 @@ class Recheck:
         """Whether the row would be ended now if it were not signed yet."""
         return await self._verdict(unit, row, wallet, self._clock.now()) is not None
 
+    async def denied_now(self, row: Transaction, balance: int) -> Cause | None:
+        """Why the rules deny the row at the native ``balance`` that was just read, or None. Writes nothing."""
+        now = self._clock.now()
+        balances = {f"{row.network}/native": Holding(balance, now)}
+        found = await self._store.read(
+            lambda unit: self._denied(unit, row, now, balances=balances)
+        )
+        return None if found is None else found[1]
+
     async def _verdict(
         self, unit: Unit, row: Transaction, wallet: Wallet, now: int
     ) -> tuple[Event, Cause] | None:
@@ -108,18 +122,30 @@ class Recheck:
         ):
             if proof.is_broken:
                 return _unproved(now, f"{what} carries no valid proof")
-        return await self._denied(unit, row, session, now)
+        return await self._denied(unit, row, now, session=session)
 
     async def _denied(
-        self, unit: Unit, row: Transaction, session: Session, now: int
+        self,
+        unit: Unit,
+        row: Transaction,
+        now: int,
+        *,
+        session: Session | None = None,
+        balances: Mapping[str, Holding] | None = None,
     ) -> tuple[Event, Cause] | None:
-        others = [r for r in await unit.ledger.reservations() if r.transaction_id != row.id]
-        intent = self._intent(row)
-        decision, _, _ = await judge(unit, intent, row.fee_ceiling, others, now=now)
+        """``session`` where a row that was admitted while locked must be judged in full."""
+        held = await unit.ledger.reservations()
+        own = next((r for r in held if r.transaction_id == row.id), None)
+        others = [r for r in held if r is not own]
+        policy = Policy(await unit.policies.applied(row.wallet_id))
+        known = Known(_worth(own), balances or {})
+        decision, _ = await judge(
+            unit, policy, self._intent(row), row.fee_ceiling, others, known, now=now
+        )
         if not decision.is_denied:
             return (
                 self._denied_anew(row, session, decision, others, now)
-                if row.proof is Proof.PROVISIONAL
+                if session is not None and row.proof is Proof.PROVISIONAL
                 else None
             )
         return Event.CANCEL, _cause(
@@ -144,7 +170,8 @@ class Recheck:
         asked_before = replace(session, transactions=max(0, session.transactions - 1))
         native = self._networks[row.network].native.key
         try:
-            require_room(asked_before, self._intent(row), native, row.fee_ceiling, others)
+            charge = SessionCharge(row.asset, row.amount, native, row.fee_ceiling)
+            require_room(asked_before, charge, others)
         except RefusedError as refusal:
             return Event.CANCEL, _cause(now, refusal.code, refusal.message)
         return None
@@ -167,12 +194,14 @@ class Recheck:
         unfinished = await unit.attempts.unfinished(wallet.network, wallet.address)
         submitted = {t.id for t in await unit.transactions.in_status(Status.SUBMITTED)}
         highest = await unit.attempts.highest_final_nonce(wallet.network, wallet.address)
+        policy = Policy(await unit.policies.applied(wallet.id))
         return Taken(
             row=row,
             wallet=wallet,
             taken_nonces=frozenset(a.nonce for a in unfinished if a.nonce is not None),
             nonce_floor=0 if highest is None else highest + 1,
             outstanding=outstanding([a for a in unfinished if a.transaction_id in submitted]),
+            asks_for_balance=policy.asks_for_balance,
         )
 
 
@@ -186,6 +215,13 @@ async def _note_release(unit: Unit, row: Transaction, now: int) -> None:
         transaction_id=row.id,
         details={"dueAt": str(row.due_at)},
     )
+
+
+def _worth(own: Reservation | None) -> Worth | PriceGap:
+    """What the row was worth when it was decided: its dollars do not follow the market."""
+    if own is None or own.usd is None or own.fee_usd is None:
+        return PriceGap.UNKNOWN
+    return Worth(own.usd, own.fee_usd)
 
 
 def outstanding(attempts: list[Attempt]) -> int:

@@ -137,6 +137,15 @@ profile = "CHEAPEST"
 min_delay_seconds = 1
 min_approval_seconds = 1
 
+[prices]
+providers = ["static"]
+
+[prices.assets."evm-local/native"]
+static = "3000"
+
+[prices.assets."solana-localnet/native"]
+static = "150"
+
 [safety]
 recovery_wait_seconds = 5
 recovery_wait_tap_seconds = 5

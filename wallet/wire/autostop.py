@@ -16,7 +16,8 @@ from wallet.domain.autostop import (
     StopRule,
 )
 from wallet.errors import Code, InputError
-from wallet.wire.policies import AssetKey, RuleShape, Units, known_zone
+from wallet.wire.policies import known_zone
+from wallet.wire.rule_fields import AssetKey, RuleShape, Units
 from wallet.wire.shape import Query, Shape, View, issues_of
 
 Act = Literal["WARN", "FREEZE_SESSION"]

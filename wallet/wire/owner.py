@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints, model_validator
 from wallet.domain.audit_chain import GENESIS
 from wallet.domain.owner import Factor
 from wallet.domain.safety import StopState
-from wallet.wire.policies import AssetKey, Units
+from wallet.wire.rule_fields import AssetKey, Units
 from wallet.wire.sessions import TotpCode
 from wallet.wire.shape import Query, Shape, View, WholeNumber
 from wallet.wire.transactions import TransactionView

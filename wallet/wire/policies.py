@@ -1,17 +1,14 @@
 """The JSON bodies of the rule types, and their way into the domain. Rule keys are snake_case, as stored.
 
-Absence never means "all": an empty list or map, a missing limit and an unknown key are refused.
+Absence never means "all": a missing limit and an unknown key are refused, an empty list allows nothing.
 """
 
-import itertools
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     StringConstraints,
     ValidationError,
@@ -19,31 +16,47 @@ from pydantic import (
 )
 
 from wallet.domain.decisions import RuleType
-from wallet.domain.money import U256_MAX
 from wallet.domain.rules import (
     CumulativeLimit,
+    DollarWindow,
     RateLimit,
     Rule,
     SpendingLimit,
     TierBounds,
     TimeRestriction,
-    Whitelist,
     WindowBounds,
 )
 from wallet.errors import Code, InputError
+from wallet.wire.rule_fields import (
+    APPROVAL_SECONDS,
+    DELAY_SECONDS,
+    ApprovalTimeout,
+    AssetKey,
+    Delay,
+    Dollars,
+    Otherwise,
+    Over,
+    RuleShape,
+    Tiers,
+    Units,
+    Window,
+    WindowSeconds,
+    micros,
+    optional_micros,
+    optional_units,
+)
+from wallet.wire.rule_lists import (
+    AllowedNetworksBody,
+    AllowedTokensBody,
+    ApproveAmountLimitBody,
+    ApprovedSpendersBody,
+    BalanceShareBody,
+    ContractWhitelistBody,
+    FeeLimitBody,
+    MethodWhitelistBody,
+    WhitelistBody,
+)
 from wallet.wire.shape import Query, Shape, View, issues_of
-
-APPROVAL_SECONDS = 43_200
-APPROVAL_SECONDS_MAX = 86_400
-DELAY_SECONDS = 300
-DELAY_SECONDS_MAX = 2_592_000
-WINDOW_SECONDS_MAX = 2_592_000
-
-
-def _in_range(text: str) -> str:
-    if int(text) > U256_MAX:
-        raise ValueError("is above any chain's range")
-    return text
 
 
 def known_zone(name: str) -> str:
@@ -60,47 +73,32 @@ def _distinct(days: list[int]) -> list[int]:
     return days
 
 
-Units = Annotated[
-    str,
-    StringConstraints(pattern=r"^(0|[1-9][0-9]{0,77})$", max_length=78),
-    AfterValidator(_in_range),
-    Field(description="A decimal string of base units."),
-]
-AssetKey = Annotated[
-    str,
-    StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}/[0-9A-Za-z]{1,64}$"),
-    Field(description="network/native or network/token address"),
-]
-Address = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{1,128}$")]
-Delay = Annotated[int, Field(ge=1, le=DELAY_SECONDS_MAX)]
-ApprovalTimeout = Annotated[int, Field(ge=1, le=APPROVAL_SECONDS_MAX)]
-Over = Literal["each_wallet", "all_wallets"]
-Otherwise = Literal["deny", "ask"]
-
-
-class RuleShape(BaseModel):
-    """A rule body; strict, no unknown keys."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class TierBoundsBody(RuleShape):
+class TierBoundsBody(Tiers):
     """Inclusive bounds of one payment, in base units; above ``delay_max`` the owner is asked."""
 
     instant_max: Units
     notify_max: Units
     delay_max: Units
 
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        _require_ascending(self, ("instant_max", "notify_max", "delay_max"))
-        return self
+
+class DollarTiersBody(Tiers):
+    """The same in dollars, for every asset the rule names; the stricter answer wins."""
+
+    instant_max: Dollars
+    notify_max: Dollars
+    delay_max: Dollars
+
+    def bounds(self) -> TierBounds:
+        return TierBounds(
+            micros(self.instant_max), micros(self.notify_max), micros(self.delay_max)
+        )
 
 
 class SpendingLimitBody(RuleShape):
     """Sorts one payment by its amount. The only rule that grants."""
 
     assets: Annotated[dict[AssetKey, TierBoundsBody], Field(min_length=1)]
+    usd: DollarTiersBody | None = None
     delay_seconds: Delay
     approval_timeout: ApprovalTimeout = APPROVAL_SECONDS
 
@@ -109,10 +107,11 @@ class SpendingLimitBody(RuleShape):
             key: TierBounds(int(b.instant_max), int(b.notify_max), int(b.delay_max))
             for key, b in self.assets.items()
         }
-        return SpendingLimit(bounds, self.delay_seconds, self.approval_timeout)
+        usd = None if self.usd is None else self.usd.bounds()
+        return SpendingLimit(bounds, self.delay_seconds, self.approval_timeout, usd)
 
 
-class WindowBoundsBody(RuleShape):
+class WindowBoundsBody(Window):
     """What a window may hold, and from which total on a payment waits; base units."""
 
     limit: Units
@@ -120,31 +119,55 @@ class WindowBoundsBody(RuleShape):
     delay_above: Units | None = None
     approval_above: Units | None = None
 
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        _require_ascending(self, ("notify_above", "delay_above", "approval_above", "limit"))
-        return self
+
+class DollarWindowBody(Window):
+    """The same in dollars over all assets, and over all wallets unless it says otherwise."""
+
+    limit: Dollars
+    notify_above: Dollars | None = None
+    delay_above: Dollars | None = None
+    approval_above: Dollars | None = None
+    over: Over = "all_wallets"
+
+    def window(self) -> DollarWindow:
+        bounds = WindowBounds(
+            micros(self.limit),
+            optional_micros(self.notify_above),
+            optional_micros(self.delay_above),
+            optional_micros(self.approval_above),
+        )
+        return DollarWindow(bounds, self.over == "all_wallets")
 
 
 class CumulativeLimitBody(RuleShape):
-    """Bounds what leaves in a rolling window: spent, reserved and this one, fees included."""
+    """Bounds what leaves in a rolling window: spent, reserved and this one, fees included.
 
-    assets: Annotated[dict[AssetKey, WindowBoundsBody], Field(min_length=1)]
-    window_seconds: Annotated[int, Field(ge=1, le=WINDOW_SECONDS_MAX)]
+    ``assets`` may be left out where ``usd`` counts all of them.
+    """
+
+    assets: Annotated[dict[AssetKey, WindowBoundsBody] | None, Field(min_length=1)] = None
+    usd: DollarWindowBody | None = None
+    window_seconds: WindowSeconds
     over: Over
     otherwise: Otherwise
     delay_seconds: Delay = DELAY_SECONDS
     approval_timeout: ApprovalTimeout = APPROVAL_SECONDS
 
+    @model_validator(mode="after")
+    def _limits_something(self) -> Self:
+        if self.assets is None and self.usd is None:
+            raise ValueError("names neither assets nor usd")
+        return self
+
     def rule(self) -> Rule:
         bounds = {
             key: WindowBounds(
                 int(b.limit),
-                _units(b.notify_above),
-                _units(b.delay_above),
-                _units(b.approval_above),
+                optional_units(b.notify_above),
+                optional_units(b.delay_above),
+                optional_units(b.approval_above),
             )
-            for key, b in self.assets.items()
+            for key, b in (self.assets or {}).items()
         }
         return CumulativeLimit(
             assets=bounds,
@@ -153,19 +176,7 @@ class CumulativeLimitBody(RuleShape):
             otherwise_ask=self.otherwise == "ask",
             delay_seconds=self.delay_seconds,
             approval_seconds=self.approval_timeout,
-        )
-
-
-class WhitelistBody(RuleShape):
-    """Only listed recipients."""
-
-    allowed_addresses: Annotated[list[Address], Field(min_length=1, max_length=1000)]
-    otherwise: Otherwise
-    approval_timeout: ApprovalTimeout = APPROVAL_SECONDS
-
-    def rule(self) -> Rule:
-        return Whitelist(
-            frozenset(self.allowed_addresses), self.otherwise == "ask", self.approval_timeout
+            usd=None if self.usd is None else self.usd.window(),
         )
 
 
@@ -206,7 +217,19 @@ class RateLimitBody(RuleShape):
 
 
 RuleBody = (
-    SpendingLimitBody | CumulativeLimitBody | WhitelistBody | TimeRestrictionBody | RateLimitBody
+    SpendingLimitBody
+    | CumulativeLimitBody
+    | WhitelistBody
+    | TimeRestrictionBody
+    | RateLimitBody
+    | AllowedNetworksBody
+    | AllowedTokensBody
+    | ContractWhitelistBody
+    | MethodWhitelistBody
+    | ApprovedSpendersBody
+    | ApproveAmountLimitBody
+    | FeeLimitBody
+    | BalanceShareBody
 )
 
 RULE_BODIES: Mapping[str, type[RuleBody]] = {
@@ -215,13 +238,21 @@ RULE_BODIES: Mapping[str, type[RuleBody]] = {
     RuleType.WHITELIST: WhitelistBody,
     RuleType.TIME_RESTRICTION: TimeRestrictionBody,
     RuleType.RATE_LIMIT: RateLimitBody,
+    RuleType.ALLOWED_NETWORKS: AllowedNetworksBody,
+    RuleType.ALLOWED_TOKENS: AllowedTokensBody,
+    RuleType.CONTRACT_WHITELIST: ContractWhitelistBody,
+    RuleType.METHOD_WHITELIST: MethodWhitelistBody,
+    RuleType.APPROVED_SPENDERS: ApprovedSpendersBody,
+    RuleType.APPROVE_AMOUNT_LIMIT: ApproveAmountLimitBody,
+    RuleType.FEE_LIMIT: FeeLimitBody,
+    RuleType.BALANCE_SHARE: BalanceShareBody,
 }
 
 
 def parse_rule(rule_type: str, rules: Mapping[str, Any]) -> Rule:
     """The domain rule of a body. InputError(POLICY_INVALID) lists every mistake with its path.
 
-    Whitelist addresses are taken as they are: the caller normalises them per chain.
+    Addresses are taken as they are: the caller normalises them per chain.
     """
     body = RULE_BODIES.get(rule_type)
     if body is None:
@@ -240,17 +271,6 @@ def _invalid(issues: list[dict[str, str]]) -> InputError:
         details={"issues": issues},
         hint="Every limit is named; amounts are decimal strings of base units.",
     )
-
-
-def _units(text: str | None) -> int | None:
-    return None if text is None else int(text)
-
-
-def _require_ascending(body: BaseModel, names: tuple[str, ...]) -> None:
-    given = [(name, int(text)) for name in names if (text := getattr(body, name)) is not None]
-    for (low, below), (high, above) in itertools.pairwise(given):
-        if below > above:
-            raise ValueError(f"{low} must not be above {high}")
 
 
 class PutPolicy(Shape):

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from wallet.domain.sessions import TTL_MAX_SECONDS, TTL_MIN_SECONDS
-from wallet.wire.policies import AssetKey, Units
+from wallet.wire.rule_fields import AssetKey, Units
 from wallet.wire.shape import Query, Shape, View
 
 TotpCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]

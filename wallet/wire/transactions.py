@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from wallet.domain.intents import MEMO_MAX_BYTES, IntentType
+from wallet.domain.intents import ASKABLE, MEMO_MAX_BYTES, IntentType
 from wallet.domain.money import U256_MAX, parse_base_units, parse_human
 from wallet.domain.tiers import Tier
 from wallet.domain.transactions import Status
@@ -53,8 +53,8 @@ def _memo(text: str | None) -> str | None:
 
 
 def _known_type(name: str) -> str:
-    if name not in set(IntentType):
-        raise _custom(Code.UNSUPPORTED_TYPE, f"must be one of {', '.join(IntentType)}")
+    if name not in ASKABLE:
+        raise _custom(Code.UNSUPPORTED_TYPE, f"must be one of {', '.join(ASKABLE)}")
     return name
 
 
@@ -98,7 +98,7 @@ class SendRequest(Shape):
     type: Annotated[
         str,
         AfterValidator(_known_type),
-        WithJsonSchema({"type": "string", "enum": [kind.value for kind in IntentType]}),
+        WithJsonSchema({"type": "string", "enum": [kind.value for kind in ASKABLE]}),
     ] = IntentType.TRANSFER.value
 
     @model_validator(mode="after")

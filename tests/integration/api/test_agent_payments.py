@@ -144,6 +144,9 @@ async def test_every_mistake_of_a_body_is_named_at_once(
     ("body", "code"),
     [
         ({**GOOD, "type": "TOKEN_TRANSFER", "token": {"address": "x"}}, "UNSUPPORTED_TYPE"),
+        ({**GOOD, "type": "TOKEN_TRANSFER"}, "UNSUPPORTED_TYPE"),
+        ({**GOOD, "type": "CONTRACT_CALL"}, "UNSUPPORTED_TYPE"),
+        ({**GOOD, "type": "APPROVE"}, "UNSUPPORTED_TYPE"),
         ({**GOOD, "type": "transfer"}, "UNSUPPORTED_TYPE"),
         ({**GOOD, "token": {}}, "VALIDATION_ERROR"),
         ({**GOOD, "human_amount": "1"}, "VALIDATION_ERROR"),

@@ -189,6 +189,44 @@ def test_a_rule_is_set_listed_and_removed(sandbox: RunningSandbox) -> None:
     assert made["id"] not in left
 
 
+def test_rules_in_dollars_and_of_fees_are_set_by_the_same_way_and_bind(
+    sandbox: RunningSandbox,
+) -> None:
+    dollars = json.dumps(
+        {
+            "usd": {"limit": "1", "notify_above": "0.50"},
+            "window_seconds": 1,
+            "over": "each_wallet",
+            "otherwise": "deny",
+        }
+    )
+    fees = json.dumps(
+        {"assets": {"solana-localnet/native": {"max_fee": "9000000", "max_share_bps": 5000}}}
+    )
+    place = ("--wallet", "SOL wallet", *sandbox.password)
+
+    made = [
+        sandbox.json("policy", "set", "CUMULATIVE_LIMIT", dollars, *place)["id"],
+        sandbox.json("policy", "set", "fee_limit", fees, *place)["id"],
+    ]
+
+    listed = waiaas("policy", "list", *sandbox.where).stdout
+    asked = sandbox.agent(1, "send", "--to", SOL_SHOP, "--amount", "0.05", "--asset", "SOL")
+    assert "USD: limit 1, notify_above 0.50" in listed
+    assert "solana-localnet/native: max_fee 0.009 SOL, max_share_bps 5000" in listed
+    assert asked.returncode == 1  # at 150 dollars a coin
+    assert "CUMULATIVE_LIMIT_EXCEEDED" in asked.stderr
+    assert "in dollars" in asked.stderr
+    for rule in made:
+        sandbox.json("policy", "remove", rule, *sandbox.password)
+
+
+def test_every_coin_of_a_sandbox_has_a_price(sandbox: RunningSandbox) -> None:
+    found = sandbox.json("doctor")["findings"]
+
+    assert not [one for one in found if one["check"] == "prices"]
+
+
 def test_a_rule_that_is_not_valid_says_where(sandbox: RunningSandbox) -> None:
     done = waiaas("policy", "set", "RATE_LIMIT", "{}", *sandbox.where, *sandbox.password)
 

@@ -8,6 +8,7 @@ from tortoise.context import TortoiseContext
 from tortoise.migrations.autodetector import MigrationAutodetector
 
 from tests.support.stores import World, a_wallet, opened
+from wallet.domain.spending import Bucket
 from wallet.errors import Code, WalletError
 from wallet.persistence.database import Database
 from wallet.persistence.schema import APPS
@@ -115,3 +116,27 @@ async def test_questions_of_every_request_and_tick_use_an_index(
     steps = " / ".join(step["detail"] for step in plan)
     assert index in steps
     assert "TEMP B-TREE" not in steps
+
+
+async def test_what_was_spent_before_prices_is_of_unknown_value(path: Path) -> None:
+    """A file of the first schema, with money set aside and spent, is brought up to date."""
+    async with opened(path):
+        pass
+    with sqlite3.connect(path) as older:
+        for table, columns in (
+            ("reservations", ("usd", "fee_usd")),
+            ("spend_buckets", ("usd", "owner_usd", "unpriced")),
+        ):
+            for column in columns:
+                older.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        older.execute("DELETE FROM tortoise_migrations WHERE name = '0005_dollars'")
+        older.execute(
+            "INSERT INTO spend_buckets (wallet_id, asset, started_at, amount, owner_amount, count)"
+            " VALUES ('w1', 'evm-local/native', 300000, '5', '0', 1)"
+        )
+    older.close()
+
+    async with opened(path) as store:
+        found = await store.read(lambda u: u.ledger.buckets(0))
+
+    assert found == [Bucket("w1", "evm-local/native", 300_000, 5, 0, 1, unpriced=1)]

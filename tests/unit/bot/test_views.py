@@ -8,7 +8,7 @@ from bot import lean
 
 lean.load()
 
-from bot import texts, views  # noqa: E402
+from bot import texts, views, wording  # noqa: E402
 from bot.callbacks import HANDLE_LENGTH, Pressed  # noqa: E402
 from bot.keyboards import keyboard  # noqa: E402
 from wallet.domain.console import Action  # noqa: E402
@@ -77,7 +77,7 @@ def test_the_agents_words_stand_last_quoted_and_on_one_line() -> None:
 
 
 def test_long_words_are_cut() -> None:
-    assert len(views.quote("x" * 1000)) == views.QUOTE_CHARACTERS + 2
+    assert len(wording.quote("x" * 1000)) == wording.QUOTE_CHARACTERS + 2
 
 
 def test_every_answer_button_and_status_has_its_words() -> None:
@@ -125,7 +125,7 @@ def test_an_alert_says_its_facts() -> None:
     ],
 )
 def test_durations_are_said_in_two_units(milliseconds: int, words: str) -> None:
-    assert views.span(milliseconds) == words
+    assert wording.span(milliseconds) == words
 
 
 def test_the_daily_head_is_shown_as_the_check_takes_it() -> None:

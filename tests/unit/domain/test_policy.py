@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wallet.domain.decisions import Decision, RuleType
-from wallet.domain.intents import Transfer
+from wallet.domain.intents import Intent, Transfer
 from wallet.domain.money import Asset
 from wallet.domain.policy import AppliedRule, Policy
 from wallet.domain.rules import (
@@ -139,7 +139,7 @@ class Broken:
     type = RuleType.WHITELIST
     window_ms = 0
 
-    def judge(self, intent: Transfer, fee: int, context: Context) -> Decision | None:
+    def judge(self, intent: Intent, fee: int, context: Context) -> Decision | None:
         raise ZeroDivisionError
 
 

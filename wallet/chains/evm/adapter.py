@@ -135,6 +135,25 @@ class EvmChain:
             balance=state.balance,
         )
 
+    async def call(self, contract: str, data: bytes) -> bytes:
+        """What ``contract`` answers to a call that changes nothing, at the latest state.
+
+        Raises ChainError: CHAIN_ERROR when the contract refuses, CHAIN_UNAVAILABLE when no node answers.
+        """
+
+        async def ask(node: Node) -> Any:
+            try:
+                call = {"to": contract, "data": "0x" + data.hex()}
+                return await node.call("eth_call", call, _LATEST)
+            except NodeError as error:
+                return error  # the contract's word, not the node's trouble
+
+        answer = await self._endpoints.read(ask)
+        try:
+            return bytes.fromhex(required(answer).removeprefix("0x"))
+        except (NodeError, AttributeError, ValueError):
+            raise ChainError(Code.CHAIN_ERROR, f"{contract} does not answer the call.") from None
+
     def inspect(self, payload: bytes) -> Payment:
         return self._decoded(payload).payment
 
