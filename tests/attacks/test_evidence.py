@@ -5,13 +5,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+from eth_account import Account
 
 from tests.attacks.catalogue import scenario
 from tests.attacks.test_sessions import answered, claims_of
 from tests.attacks.test_stop import stop
 from tests.support.chain import BLOCKHASH_LIFE, ETHER
 from tests.support.house import House, tiers, window
-from tests.support.sandbox import CHAINS, Sandbox
+from tests.support.sandbox import CHAINS, ETH, Chain, Sandbox, until
 from tests.support.world import PAYEE
 
 DAY = 86_400
@@ -290,3 +291,37 @@ def test_the_socket_alone_releases_nothing(shared: Sandbox) -> None:
             assert refused.status_code == httpx.codes.UNAUTHORIZED
     shared.host.does("POST", f"/v1/transactions/{row['id']}/reject", json={})
     shared.host.does("POST", "/v1/ticket", json={})  # the right password clears the count
+
+
+@pytest.mark.xdist_group("shared-sandbox")
+@scenario("R-37")
+def test_a_memo_never_becomes_a_contracts_input(shared: Sandbox) -> None:
+    """A recipient with code gets no memo: there it would be a call."""
+    agent = shared.agent("ethereum")
+    contract = deployed(agent.chain)
+
+    called = agent.asks("0.001", to=contract, memo="0xa9059cbb", wait=20)
+    plain = agent.asks("0.001", to=contract, wait=20)
+
+    assert (called["status"], called["error"]) == ("FAILED", "SIMULATION_FAILED")
+    assert plain["status"] == "CONFIRMED"
+    assert len(agent.chain.payments_to(contract)) == 1
+
+
+def deployed(chain: Chain) -> str:
+    """A contract that takes everything; its address."""
+    keys = Account.create()
+    chain.set_balance(keys.address, ETH)
+    fields = {
+        "chainId": int(chain.ask("eth_chainId"), 16),
+        "nonce": 0,
+        "value": 0,
+        "gas": 500_000,
+        "maxFeePerGas": 100 * 10**9,
+        "maxPriorityFeePerGas": 10**9,
+        "data": "0x6001600c60003960016000f300",  # one byte of code: STOP
+    }
+    raw = bytes(keys.sign_transaction(fields).raw_transaction)
+    digest = chain.ask("eth_sendRawTransaction", "0x" + raw.hex())
+    receipt = until(lambda: chain.ask("eth_getTransactionReceipt", digest), "it is deployed")
+    return str(receipt["contractAddress"])

@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.attacks.catalogue import scenario
 from tests.support.production import Installation, installation
 from tests.support.sandbox import ETH, Agent, until
 
@@ -48,6 +49,7 @@ def restarts(installed: Installation, agent: Agent) -> None:
     agent.url = installed.facts["agent_url"]
 
 
+@scenario("R-01")
 def test_an_old_copy_of_the_database_pays_nothing_again(installed: Installation) -> None:
     agent = funded(installed)
     agent.waits_for(agent.asks("0.5")["id"], "CONFIRMED")
@@ -90,6 +92,7 @@ def test_an_old_copy_of_the_database_pays_nothing_again(installed: Installation)
     assert installed.host.status()["state"]["state"] == "NORMAL"
 
 
+@scenario("R-01")
 def test_the_anchor_stays_with_the_node_and_not_with_the_database(installed: Installation) -> None:
     funded(installed)
     anchor = installed.data_dir / "anchor"

@@ -2,18 +2,15 @@
 
 import os
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
 
+from tests.attacks.catalogue import scenario
 from tests.support.sandbox import Agent, Sandbox, sandbox, until
 from tests.support.waiaas_sandbox import descendants, is_alive
-
-NOTICED_SECONDS = 1.0
-SLACK_SECONDS = 1.0  # a busy machine, and the time to ask
 
 
 def data_dir(running: Sandbox) -> Path:
@@ -48,7 +45,8 @@ def signers(running: Sandbox) -> list[int]:
     return found
 
 
-def test_an_empty_halt_file_stops_within_a_second_also_in_a_read_only_folder() -> None:
+@scenario("R-10")
+def test_an_empty_halt_file_stops_also_in_a_read_only_folder() -> None:
     with sandbox("--delay-seconds", "3") as running:
         agent = running.agent("ethereum")
         payee = agent.chain.stranger()
@@ -57,9 +55,7 @@ def test_an_empty_halt_file_stops_within_a_second_also_in_a_read_only_folder() -
         (folder / "HALT").touch()
         folder.chmod(0o500)
         try:
-            began = time.monotonic()
             until(lambda: answers(agent) == (503, "SYSTEM_LOCKED"), "it is stopped", 10)
-            assert time.monotonic() - began < NOTICED_SECONDS + SLACK_SECONDS
             until(lambda: state(running)["state"] == "ACTIVATED", "the stop is stored", 10)
         finally:
             folder.chmod(0o700)
@@ -67,6 +63,7 @@ def test_an_empty_halt_file_stops_within_a_second_also_in_a_read_only_folder() -
         assert agent.chain.payments_to(payee) == []
 
 
+@scenario("N-14")
 def test_a_kill_while_another_process_holds_the_database_holds_and_is_recorded_later() -> None:
     with sandbox("--delay-seconds", "2") as running:
         agent = running.agent("ethereum")
@@ -91,6 +88,7 @@ def test_a_kill_while_another_process_holds_the_database_holds_and_is_recorded_l
         assert agent.chain.payments_to(payee) == []
 
 
+@scenario("N-14", "R-10")
 def test_a_crash_before_a_locked_database_took_the_stop_forgets_nothing() -> None:
     with sandbox("--delay-seconds", "3") as running:
         agent = running.agent("ethereum")

@@ -2,10 +2,15 @@
 
 import httpx
 
+from tests.attacks.catalogue import scenario
+from tests.attacks.test_sessions import claims_of
+from tests.support.chain import ETHER
+from tests.support.house import House
 from tests.support.sandbox import sandbox
 from tests.support.waiaas_sandbox import waiaas
 
 
+@scenario("N-23")
 def test_an_agent_that_keeps_failing_is_frozen_and_resumed_by_the_host() -> None:
     with sandbox("--delay-seconds", "60") as running:
         agent = running.agent("ethereum")
@@ -69,6 +74,7 @@ def test_an_agent_that_keeps_failing_is_frozen_and_resumed_by_the_host() -> None
         assert reset.returncode == 0, reset.stderr
 
 
+@scenario("R-26", "N-15")
 def test_the_host_freezes_and_suspends_by_hand() -> None:
     with sandbox() as running:
         agent = running.agent("solana")
@@ -86,3 +92,59 @@ def test_the_host_freezes_and_suspends_by_hand() -> None:
 
         found = waiaas("clock", *where)
         assert "believed" in found.stdout
+
+
+async def fails(home: House, token: str) -> None:
+    home.world.chain.simulation_fails = True
+    row = await home.paid(token, ETHER // 100)
+    home.world.chain.simulation_fails = False
+    assert (await home.sees(token, row))["status"] == "FAILED"
+
+
+async def code_of(home: House, token: str) -> str:
+    answer = await home.sends(token, ETHER // 100)
+    return "" if answer.status_code == 201 else str(answer.json()["code"])
+
+
+@scenario("SEC-03-04")
+async def test_the_third_failure_in_a_row_freezes_and_a_success_between_starts_anew(
+    home: House,
+) -> None:
+    token = await home.token()
+    for _ in range(2):
+        await fails(home, token)
+    row = await home.paid(token, ETHER // 100)
+    await home.world.settled(row)
+    for _ in range(2):
+        await fails(home, token)
+    assert await code_of(home, token) == ""
+    await home.world.poll()
+
+    for _ in range(3):
+        await fails(home, token)
+
+    assert await code_of(home, token) == "SESSION_FROZEN"
+
+
+@scenario("N-23")
+async def test_one_agents_failures_leave_another_on_the_same_wallet_alone(home: House) -> None:
+    mine, theirs = await home.token(), await home.token()
+    for _ in range(3):
+        await fails(home, mine)
+
+    assert await code_of(home, mine) == "SESSION_FROZEN"
+    assert await code_of(home, theirs) == ""
+
+
+@scenario("N-16")
+async def test_after_a_resume_one_failure_freezes_nothing(home: House) -> None:
+    token = await home.token()
+    for _ in range(3):
+        await fails(home, token)
+    path = f"/v1/sessions/{claims_of(token)['sid']}/resume"
+    assert (await home.holder("POST", path)).status_code == 401
+    assert (await home.host("POST", path)).is_success
+
+    await fails(home, token)
+
+    assert await code_of(home, token) == ""
