@@ -4,8 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from wallet.bootstrap.kind import read_kind
-from wallet.bootstrap.place import require_same_kind, take_lock
+from wallet.bootstrap.place import read_kind, require_same_kind, take_lock
 from wallet.bootstrap.world import SystemClock, SystemIds
 from wallet.errors import Code, ConflictError
 from wallet.operations.custody import Custody

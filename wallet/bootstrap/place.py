@@ -1,11 +1,25 @@
-"""A data directory as a place: one process works in it at a time, and it is of one kind for life."""
+"""A data directory as a place: one process works in it at a time, and it is of one kind for life.
+
+Asked before the first door opens, so nothing heavy is imported here.
+"""
 
 import fcntl
 import os
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Final
 
 from wallet.errors import Code, ConflictError
+
+KIND_FILE: Final = "kind"
+
+
+def read_kind(data_dir: Path) -> str | None:
+    """What the directory was born as, by its own word; the keystore header proves it on unlock."""
+    try:
+        return (data_dir / KIND_FILE).read_text().strip()
+    except FileNotFoundError:
+        return None
 
 
 def take_lock(data_dir: Path, stack: AsyncExitStack) -> None:

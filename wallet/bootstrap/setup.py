@@ -3,7 +3,7 @@
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from wallet.bootstrap.kind import KIND_FILE
+from wallet.bootstrap.place import KIND_FILE
 from wallet.bootstrap.world import SystemClock, SystemIds
 from wallet.errors import Code, ConflictError
 from wallet.keystore import swap

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from wallet.api.doorway import Doorway
-from wallet.bootstrap.kind import read_kind
-from wallet.bootstrap.place import require_same_kind, take_lock
+from wallet.bootstrap.place import read_kind, require_same_kind, take_lock
 from wallet.bootstrap.prices import require_honest_prices
 from wallet.bootstrap.quietly import import_quietly
 from wallet.bootstrap.servers import (

@@ -98,7 +98,7 @@ def _log(level: str) -> None:
 
 
 def _require_kind(home: Path, *, sandbox: bool) -> str:
-    from wallet.bootstrap.kind import read_kind  # noqa: PLC0415
+    from wallet.bootstrap.place import read_kind  # noqa: PLC0415
 
     kind = read_kind(home) or "production"
     if (kind == "sandbox") != sandbox:
