@@ -28,7 +28,10 @@ def sandbox(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Try everything without an account, a network or money. Ctrl-C ends it and leaves nothing."""
+    """Try everything without an account, a network or money. Ctrl-C ends it and leaves nothing.
+
+    With --json one line says when it is ready, and no demo runs.
+    """
     from wallet.sandbox.parent import Options, run  # noqa: PLC0415 - the sandbox is heavier
 
     options = Options(

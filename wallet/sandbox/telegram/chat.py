@@ -108,7 +108,10 @@ class Chat:
 
     async def write(self, request: Request) -> Response:
         given = await _given(request)
-        text, entities = trim(str(given.get("text") or ""), [])
+        words = given.get("text")
+        if not isinstance(words, str):
+            raise HTTPException(400, "text must be a string")
+        text, entities = trim(words, [])
         if not text or units(text) > TEXT_UNITS:
             raise HTTPException(400, f"text must have 1 to {TEXT_UNITS} characters")
         draft = Draft(text=text, entities=tuple(entities))
