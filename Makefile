@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test unit check format bench lock clean
+.PHONY: help setup run test unit check format bench torture lock clean
 
 help:  ## what there is
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ format: $(READY)  ## format and sort
 
 bench: $(READY)  ## measure; one JSON line per figure
 	$(BIN)/python -m tests.bench $(ARGS)
+
+torture: $(READY)  ## kill the sandbox N times while money moves; SEED=1 repeats a run
+	$(BIN)/python -m tests.torture $(or $(N),20) $(or $(SEED),1)
 
 lock:  ## renew both lock files (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q pyproject.toml -o requirements.lock
