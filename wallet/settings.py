@@ -108,6 +108,7 @@ class Execution:
     instant_seconds: int = _whole(600, 1, _DAY)
     approval_seconds: int = _whole(600, 1, _DAY)
     simulate_seconds: int = _whole(5, 1, 60)
+    stuck_seconds: int = _whole(120, 1, _DAY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +176,7 @@ NETWORK_KEYS: Final[Mapping[str, Key]] = MappingProxyType(
         "confirmations": Key(int, 1, 10_000),
         "finality": Key(str, choices=("finalized", "latest")),
         "fee_ceiling": Key(str),
+        "replacement_fee_ceiling": Key(str),
         "commitment": Key(str, choices=("processed", "confirmed", "finalized")),
         "explorer": Key(str),
     }
@@ -368,7 +370,8 @@ def _network(name: str, given: Mapping[str, Any], problems: Problems) -> Network
         name=name,
         chain=ChainName(str(chain)),
         identity=str(merged[identity]),
-        fee_ceiling=_ceiling(where, merged, problems),
+        fee_ceiling=_ceiling(where, "fee_ceiling", merged, problems),
+        replacement_ceiling=_replacement_ceiling(where, merged, problems),
         finality=Finality(merged.get("finality", "finalized")),
         explorer=merged.get("explorer"),
         confirmations=merged.get("confirmations", 1),
@@ -387,10 +390,20 @@ def _keep_identity(name: str, given: Mapping[str, Any], problems: Problems) -> N
             problems.add(f"networks.{name}.{key}", f"{name} is {fixed}; choose another name")
 
 
-def _ceiling(where: str, merged: Mapping[str, Any], problems: Problems) -> int:
+def _replacement_ceiling(where: str, merged: Mapping[str, Any], problems: Problems) -> int | None:
+    """What a replacement may cost: never less than what the payment itself may."""
+    if merged.get("replacement_fee_ceiling") is None:
+        return None
+    found = _ceiling(where, "replacement_fee_ceiling", merged, problems)
+    if found < _ceiling(where, "fee_ceiling", merged, Problems()):
+        problems.add(f"{where}.replacement_fee_ceiling", "must not be below fee_ceiling")
+    return found
+
+
+def _ceiling(where: str, key: str, merged: Mapping[str, Any], problems: Problems) -> int:
     maximum = ChainName(merged["chain"]).max_amount
     try:
-        return parse_human(merged["fee_ceiling"], merged["decimals"], maximum=maximum)
+        return parse_human(merged[key], merged["decimals"], maximum=maximum)
     except WalletError as error:
-        problems.add(f"{where}.fee_ceiling", error.message.removeprefix("humanAmount: "))
+        problems.add(f"{where}.{key}", error.message.removeprefix("humanAmount: "))
         return 0

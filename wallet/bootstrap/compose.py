@@ -34,7 +34,9 @@ from wallet.pipeline.outcomes import Outcomes
 from wallet.pipeline.recheck import Recheck
 from wallet.pipeline.repair import Repair
 from wallet.pipeline.settlement import Settlement
+from wallet.pipeline.siblings import Siblings
 from wallet.pipeline.signing import Signing
+from wallet.pipeline.stuck import Stuck
 from wallet.ports.chain import Chain
 from wallet.ports.world import Checkpoints, Clock, Ids
 from wallet.safety.gate import Gate
@@ -129,8 +131,31 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         locks=locks,
         recheck=recheck,
     )
+    siblings = Siblings(
+        store,
+        signing=signing,
+        chains=ground.chains,
+        recheck=recheck,
+        checkpoints=ground.checkpoints,
+    )
     repair = Repair(
-        store, clock, signing=signing, chains=ground.chains, locks=locks, recheck=recheck
+        store,
+        clock,
+        ids,
+        signing=signing,
+        siblings=siblings,
+        chains=ground.chains,
+        locks=locks,
+        recheck=recheck,
+    )
+    stuck = Stuck(
+        store,
+        clock,
+        execution=execution,
+        repair=repair,
+        checkpoints=ground.checkpoints,
+        networks=networks,
+        stuck_ms=settings.execution.stuck_seconds * 1000,
     )
     settlement = Settlement(
         store,
@@ -138,8 +163,8 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         chains=ground.chains,
         checkpoints=ground.checkpoints,
         outcomes=outcomes,
-        execution=execution,
         repair=repair,
+        stuck=stuck,
         settled=late,
     )
     executor = Executor(

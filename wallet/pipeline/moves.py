@@ -62,8 +62,8 @@ async def move(
 
 
 async def redraw(unit: Unit, row: Transaction) -> None:
-    """Ask for the row's card to be shown as it is now. INSTANT payments have no card."""
-    if row.tier is Tier.INSTANT:
+    """Ask for the row's card to be shown as it is now. INSTANT payments have one once they were stuck."""
+    if row.tier is Tier.INSTANT and row.offered_ceiling is None:
         return
     owner = await unit.authority.owner()
     if owner is not None:

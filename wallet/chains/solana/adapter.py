@@ -116,6 +116,9 @@ class SolanaChain:
         """Lamports; the height is the slot they were read at."""
         return await self._endpoints.read(lambda node: _balance(node, address))
 
+    async def free_nonce(self, address: str) -> int | None:  # noqa: ARG002 - the port's shape
+        return None
+
     async def is_healthy(self) -> bool:
         try:
             return await self._endpoints.read(_is_well)
