@@ -53,12 +53,53 @@ def _head(view: CardView) -> str:
         return texts.HEAD_DELAY
     if row.status is Status.QUEUED and row.tier is Tier.APPROVAL and row.consent_at is None:
         return texts.HEAD_APPROVAL[view.stage] if view.buttons else texts.HEAD_LAPSED
+    if row.status is Status.SUBMITTED:
+        return _sent_head(view)
     return texts.HEADS[row.status]
+
+
+def _sent_head(view: CardView) -> str:
+    row = view.transaction
+    if row.cancelling_at is not None:
+        return texts.HEAD_CANCELLING
+    if row.wanted is not None:
+        return texts.HEAD_SPEEDING_UP
+    if view.buttons:
+        return texts.HEAD_REPLACING.get(view.stage, texts.HEAD_STUCK)
+    return texts.HEADS[row.status]
+
+
+def _on_its_way(view: CardView) -> list[Any]:
+    """What can still be done about a payment that was sent, or what is being done."""
+    row = view.transaction
+    if row.cancelling_at is not None:
+        return [texts.CANCELLING]
+    if not view.buttons:
+        return []
+    if view.stage != "CARD":
+        return [Bold(texts.STAGES[view.stage]), *_highest_fee(view)]
+    how = [] if view.factor is None else [texts.STUCK_FACTORS[view.factor]]
+    lines: list[Any] = [" ".join([texts.STUCK, *how]), *_highest_fee(view)]
+    if view.factor is Factor.HOST:
+        lines += [Code(f"waiaas {word} {row.id}") for word in ("speed-up", "cancel")]
+    return lines
+
+
+def _highest_fee(view: CardView) -> list[Any]:
+    ceiling = view.transaction.offered_ceiling
+    if ceiling is None:
+        return []
+    return [f"Fee then at most {format_units(ceiling, view.fee_decimals)} {view.fee_symbol}."]
 
 
 def _asked(view: CardView) -> list[Any]:
     """Why the payment is where it is, and what the owner can do about it."""
     row = view.transaction
+    if row.status is Status.SUBMITTED and (found := _on_its_way(view)):
+        return found
+    if row.cancelling_at is not None and row.status in (Status.CONFIRMED, Status.CANCELLED):
+        paid = row.status is Status.CONFIRMED
+        return [texts.LANDED_FIRST if paid else texts.CANCELLED_SENT]
     if row.status in (Status.FAILED, Status.CANCELLED, Status.EXPIRED):
         return [texts.NOT_PAID] if row.hash is None else []
     if row.consent_factor is not None:

@@ -29,11 +29,13 @@ from wallet.operations.factor_reset import FactorReset
 from wallet.operations.inbox import Inbox
 from wallet.operations.owner import OwnerDesk
 from wallet.operations.queries import Queries, Sources
+from wallet.operations.replacements import Replacements
 from wallet.operations.safety import Safety, Waits
 from wallet.operations.sessions import Sessions
 from wallet.operations.transactions import Transactions
 from wallet.persistence.database import Database
 from wallet.pipeline.outcomes import Outcomes
+from wallet.pipeline.recheck import Recheck
 from wallet.ports.chain import Balance
 from wallet.ports.owner_channel import OwnerChannel
 from wallet.ports.vault import KeyVault
@@ -286,9 +288,19 @@ async def _furnish(
     sources = Sources(lambda: vault.locked, dict, dict, now, "0.1.0")
     queries = Queries(database, clock, cast(Any, Balances()), sources)
     reset = FactorReset(database, clock, cast(KeyVault, vault), 5)
-    console = Console(
-        database, clock, ids, transactions, approvals, sessions, safety, reset, outbox.wake
+    networks = {NETWORK.name: NETWORK}
+    watched = SimpleNamespace(
+        look_again=lambda _network, transaction_id: executor.submit(transaction_id)
     )
+    replacements = Replacements(
+        database, clock, vault=cast(KeyVault, vault), recheck=Recheck(database, clock, networks),
+        settlement=cast(Any, watched), checkpoints=checkpoints, networks=networks,
+        execute_within_ms=600_000,
+    )  # fmt: skip
+    console = Console(
+        database, clock, ids, transactions, approvals, sessions, safety, reset, replacements,
+        outbox.wake,
+    )  # fmt: skip
     return ConsoleWorld(
         database, clock, ids, vault, executor, transactions, approvals, sessions, safety, console,
         Inbox(database, clock, outbox.wake), outbox, owner_desk, queries, owner, wallet, session,

@@ -14,6 +14,7 @@ from tests.support.operations import (
     FakePassword,
     FakePolicies,
     FakeQueries,
+    FakeReplacements,
     FakeReset,
     FakeSafety,
     FakeSessions,
@@ -77,6 +78,7 @@ class FakeDaemon:
         self.approvals = FakeApprovals(self.transactions)
         self.sessions, self.wallets, self.policies = FakeSessions(), FakeWallets(), FakePolicies()
         self.owner, self.reset = FakeOwner(), FakeReset()
+        self.replacements = FakeReplacements(self.transactions)
         self.safety, self.queries = FakeSafety(), FakeQueries()
         self.password, self.unlocking = FakePassword(), FakeUnlocking()
         self.shutdowns = 0
@@ -105,6 +107,7 @@ class FakeDaemon:
             policies=self.policies,
             owner=self.owner,
             reset=self.reset,
+            replacements=self.replacements,
             safety=self.safety,
             queries=self.queries,
             password=self.password,

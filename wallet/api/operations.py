@@ -10,6 +10,7 @@ from wallet.domain.safety import SystemState
 from wallet.domain.sessions import Session
 from wallet.domain.transactions import Status, Transaction
 from wallet.domain.wallets import Wallet
+from wallet.operations.replacements import Offer, Order
 from wallet.operations.transactions import SendBody
 from wallet.ports.chain import Balance
 
@@ -115,6 +116,11 @@ class OwnerDesk(Protocol):
     async def confirm_totp(self, code: str) -> None: ...
 
 
+class Replacements(Protocol):
+    async def offer(self, transaction_id: str) -> Offer: ...
+    async def order(self, transaction_id: str, order: Order) -> Transaction: ...
+
+
 class FactorReset(Protocol):
     async def start(self, actor: str) -> int: ...
     async def cancel(self, actor: str, *, from_chat: bool) -> None: ...
@@ -211,6 +217,7 @@ class Operations:
     policies: Policies
     owner: OwnerDesk
     reset: FactorReset
+    replacements: Replacements
     safety: Safety
     queries: Queries
     password: MasterPassword

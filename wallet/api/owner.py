@@ -10,7 +10,16 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from wallet.api import approvals, pairing, policies, safety, sessions, transactions, wallets
+from wallet.api import (
+    approvals,
+    pairing,
+    policies,
+    replacements,
+    safety,
+    sessions,
+    transactions,
+    wallets,
+)
 from wallet.api.agent import Door
 from wallet.api.auth import prove_owner
 from wallet.api.guards import (
@@ -69,6 +78,8 @@ def owner_rows(door: Door) -> Sequence[Row]:
             "All transactions", TransactionPage, query=OwnerPageQuery),
         Row("GET", "/v1/transactions/{id}", transactions.owner_show, socket,
             "One transaction", TransactionView),
+        Row("GET", "/v1/transactions/{id}/replacement", replacements.offer, socket,
+            "What speeding up or cancelling it takes", wire.ReplacementView),
         Row("GET", "/v1/kill-switch", safety.show_stop, socket,
             "The stop state", wire.StopView),
         Row("GET", "/v1/pairing", pairing.show, socket,
@@ -122,6 +133,10 @@ def owner_rows(door: Door) -> Sequence[Row]:
             "Let an agent in", CreatedSession, CreateSession, status=201),
         Row("POST", "/v1/transactions/{id}/approve", approvals.approve, password,
             "Say yes", TransactionView, wire.Approve),
+        Row("POST", "/v1/transactions/{id}/speed-up", replacements.speed_up, password,
+            "Send it again with a higher fee", TransactionView, wire.Replace),
+        Row("POST", "/v1/transactions/{id}/cancel-sent", replacements.cancel_sent, password,
+            "Send an empty payment in its place", TransactionView, wire.Replace),
         Row("POST", "/v1/recover", safety.recover, typed,
             "Begin to recover", wire.StopView, wire.Recover),
         Row("GET", "/health", health.health, nothing, "How the daemon is", wire.HealthView),

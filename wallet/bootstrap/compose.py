@@ -17,6 +17,7 @@ from wallet.operations.owner import OwnerDesk
 from wallet.operations.password import MasterPassword
 from wallet.operations.policies import Minima, Policies
 from wallet.operations.queries import Queries, Sources
+from wallet.operations.replacements import Replacements
 from wallet.operations.room import Room
 from wallet.operations.safety import Safety, Waits
 from wallet.operations.sessions import Defaults, Sessions
@@ -267,16 +268,38 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         ),
     )
 
+    replacements = Replacements(
+        store,
+        clock,
+        vault=ground.vault,
+        recheck=recheck,
+        settlement=settlement,
+        checkpoints=ground.checkpoints,
+        networks=networks,
+        execute_within_ms=settings.execution.approval_seconds * 1000,
+    )
+
     async def factor_of(transaction_id: str) -> Factor | None:
+        row = await transactions.get(None, transaction_id)
+        needed = replacements if row.is_replaceable else approvals
         try:
-            return await approvals.factor_needed(transaction_id)
+            return await needed.factor_needed(transaction_id)
         except WalletError:
             return None
 
     reset = FactorReset(store, clock, ground.vault, settings.safety.recovery_wait_tap_seconds)
     outbox = Outbox(store, clock, ids, None, networks=networks, factor_of=factor_of)
     console = Console(
-        store, clock, ids, transactions, approvals, sessions, safety, reset, outbox.wake
+        store,
+        clock,
+        ids,
+        transactions,
+        approvals,
+        sessions,
+        safety,
+        reset,
+        replacements,
+        outbox.wake,
     )
     password = MasterPassword(
         store,
@@ -304,6 +327,7 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         policies=policies,
         owner=owner,
         reset=reset,
+        replacements=replacements,
         safety=safety,
         queries=queries,
         password=password,

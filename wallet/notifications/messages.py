@@ -134,6 +134,32 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
                 "Name: {name}",
             ),
         ),
+        "SPEED_UP_DROPPED": Template(
+            Severity.ALARM,
+            "A payment was not sped up",
+            (
+                "What was sent before is still on its way.",
+                "Transaction: {transactionId}.",
+                "Reason: {reason}",
+            ),
+        ),
+        "CANCEL_WAITS": Template(
+            Severity.ALARM,
+            "A payment cannot be cancelled yet",
+            (
+                "It is tried again by itself; the payment may still land.",
+                "Transaction: {transactionId}.",
+                "Reason: {reason}",
+            ),
+        ),
+        "GAP_FILLED": Template(
+            Severity.NEWS,
+            "A gap before a waiting payment was filled",
+            (
+                "An empty transfer of the wallet to itself took a number that nothing used.",
+                "Waiting payment: {transactionId}.",
+            ),
+        ),
         "NONCE_TAKEN": Template(
             Severity.ALARM,
             "A payment's place was taken by something unknown",

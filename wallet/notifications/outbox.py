@@ -16,7 +16,13 @@ from wallet.domain.tiers import Tier
 from wallet.domain.transactions import Transaction
 from wallet.domain.wallets import Wallet
 from wallet.errors import WalletError
-from wallet.notifications.buttons import actions_of, is_waiting_for_owner, new_handle
+from wallet.notifications.buttons import (
+    actions_of,
+    is_offered,
+    is_waiting_for_owner,
+    new_handle,
+    stage_of,
+)
 from wallet.notifications.messages import Severity, severity_of
 from wallet.ports.owner_channel import Button, CardView, ChannelError, OwnerChannel
 from wallet.ports.store import Store, Unit
@@ -164,7 +170,7 @@ class Outbox:
 
     async def _factor(self, card: Card) -> Factor | None:
         row = await self._store.read(lambda unit: unit.transactions.get(card.transaction_id))
-        if row is None or not is_waiting_for_owner(row, self._clock.now()):
+        if row is None or not is_offered(row, self._clock.now()):
             return None
         try:
             return await self._factor_of(card.transaction_id)
@@ -184,7 +190,7 @@ class Outbox:
             return None
         lapsed = card.stage_until is not None and card.stage_until <= now
         card = _for_chat(card, due.chat_id)
-        if lapsed or not is_waiting_for_owner(row, now):
+        if lapsed or stage_of(row, card.stage, now) != card.stage:
             card = replace(card, stage="CARD", stage_until=None)
         view = await self._view(unit, card, row, wallet, factor)
         text = channel.render(view)

@@ -18,6 +18,7 @@ from wallet.errors import (
     UnavailableError,
 )
 from wallet.operations.factor_reset import reset_is_over
+from wallet.operations.factors import require_strength, spend_step
 from wallet.operations.transactions import already_processed
 from wallet.pipeline.executor import Executor
 from wallet.pipeline.moves import redraw
@@ -30,8 +31,6 @@ CODE_TRIES = 5
 CODE_FIRST_WAIT_MS = 30_000
 CODE_FROZEN_AFTER = 20
 FROZEN_MS = 10 * 365 * DAY_MS
-
-_STRENGTH = {Factor.TAP: 0, Factor.CODE: 1, Factor.HOST: 2}
 
 
 class Approvals:
@@ -85,10 +84,9 @@ class Approvals:
             row = await _waiting(unit, transaction_id)
             _require_same(row, digest)
             needed = await self._needed(unit, row, enrolled)
-            if _STRENGTH[factor] < _STRENGTH[needed]:
-                raise _stronger(needed)
+            require_strength(factor, needed, "approve")
             if factor is Factor.CODE:
-                await _spend_step(unit, totp_step)
+                await spend_step(unit, totp_step)
             return await self._consent(unit, row, factor, actor, now)
 
         row = await self._store.run(body)
@@ -138,7 +136,7 @@ class Approvals:
                 hint="The app is lost? On the host: waiaas factor reset.",
             )
         step = await self.check_code(code)
-        await self._store.run(lambda unit: _spend_step(unit, step))
+        await self._store.run(lambda unit: spend_step(unit, step))
 
     async def _wrong_code(self, now: int) -> AuthError:
         async def body(unit: Unit) -> int:
@@ -219,29 +217,6 @@ def _require_same(row: Transaction, digest: str) -> None:
         raise ConflictError(
             Code.CARD_MISMATCH, "What was approved is not this payment; nothing was approved."
         )
-
-
-async def _spend_step(unit: Unit, step: int | None) -> None:
-    if step is None or not await unit.authority.spend_step(step):
-        raise AuthError(
-            Code.FACTOR_INVALID,
-            "That code was used before.",
-            hint="Wait for the next code.",
-        )
-
-
-def _stronger(needed: Factor) -> RefusedError:
-    hints = {
-        Factor.TAP: "Tap Approve and Confirm.",
-        Factor.CODE: "Send the code of your authenticator app.",
-        Factor.HOST: "On the host: waiaas approve.",
-    }
-    return RefusedError(
-        Code.FACTOR_REQUIRED,
-        "This amount needs a stronger proof.",
-        details={"factor": needed.value},
-        hint=hints[needed],
-    )
 
 
 def _wait_ms(count: int) -> int:

@@ -7,15 +7,24 @@ their amount. A tap that does not fit freezes releasing acts by Telegram until t
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from wallet.domain.console import Action, Card, Challenge, Handle
 from wallet.domain.facts import Fact
 from wallet.domain.owner import Factor
-from wallet.domain.transactions import Transaction
 from wallet.errors import AuthError, Code, ConflictError, NotFoundError, WalletError
 from wallet.notifications.buttons import new_handle
+from wallet.operations.asks import APPROVING, ASKS, CHALLENGES, Ask
+from wallet.operations.console_needs import (
+    Approvals,
+    Replacements,
+    Safety,
+    Sessions,
+    StopReport,
+    Transactions,
+)
 from wallet.operations.factor_reset import FactorReset
+from wallet.operations.replacements import Order
 from wallet.operations.taps import (
     CARD_ACTIONS,
     PROTECTIVE,
@@ -48,42 +57,6 @@ _TOO_LATE: Final = frozenset(
 )  # fmt: skip
 
 
-class Transactions(Protocol):
-    async def cancel(self, transaction_id: str, *, actor: str, reason: str) -> Transaction: ...
-
-
-class Approvals(Protocol):
-    async def factor_needed(self, transaction_id: str) -> Factor: ...
-    async def approve(
-        self,
-        transaction_id: str,
-        *,
-        digest: str,
-        factor: Factor,
-        actor: str,
-        totp_step: int | None = None,
-    ) -> Transaction: ...
-    async def check_code(self, code: str) -> int: ...
-
-
-class Sessions(Protocol):
-    async def revoke(self, session_id: str, *, actor: str, reason: str) -> Any: ...
-
-
-class StopReport(Protocol):
-    @property
-    def sessions_revoked(self) -> int: ...
-    @property
-    def transactions_cancelled(self) -> int: ...
-    @property
-    def exposure(self) -> Sequence[Transaction]: ...
-
-
-class Safety(Protocol):
-    async def halt(self, reason: str, actor: str) -> StopReport: ...
-    async def cancel_recovery(self, actor: str, *, from_chat: bool) -> Any: ...
-
-
 @dataclass(frozen=True, slots=True)
 class _Tap:
     """A tap that fits what was sent."""
@@ -104,6 +77,7 @@ class Console:
     sessions: Sessions
     safety: Safety
     reset: FactorReset
+    replacements: Replacements
     wake: Callable[[], None]
 
     # ---- taps
@@ -183,10 +157,12 @@ class Console:
 
     async def _act(self, tap: _Tap) -> Answer:
         match tap.handle.action:
-            case Action.APPROVE:
+            case Action.APPROVE | Action.SPEED_UP | Action.CANCEL_SENT:
                 return await self._ask(tap)
             case Action.CONFIRM_APPROVE:
                 return await self._confirm(tap)
+            case Action.CONFIRM_SPEED_UP | Action.CONFIRM_CANCEL_SENT:
+                return await self._confirm_order(tap)
             case Action.BACK:
                 await self._show_stage(tap, "CARD", None)
                 return Answer(AnswerKind.BACK)
@@ -228,17 +204,36 @@ class Console:
 
     async def _ask(self, tap: _Tap) -> Answer:
         """The first tap: ask for the proof that this amount needs."""
-        match await self.approvals.factor_needed(tap.handle.subject):
+        ask = ASKS.get(tap.handle.action, APPROVING)
+        needs = self.approvals if ask is APPROVING else self.replacements
+        match await needs.factor_needed(tap.handle.subject):
             case Factor.TAP:
-                until = self.clock.now() + CONFIRM_MS
-                await self._show_stage(tap, "CONFIRM", until)
+                await self._show_stage(tap, ask.confirm, self.clock.now() + CONFIRM_MS)
                 return Answer(AnswerKind.CONFIRM_ASKED)
             case Factor.CODE:
-                await self._show_stage(tap, "CODE", self.clock.now() + CODE_MS)
+                await self._show_stage(tap, ask.code, self.clock.now() + CODE_MS)
                 return Answer(AnswerKind.CODE_ASKED, alert=True)
             case Factor.HOST:
-                params = {"id": tap.handle.subject}
+                params = {"id": tap.handle.subject, "command": ask.command}
                 return Answer(AnswerKind.HOST_NEEDED, alert=True, params=params)
+
+    async def _confirm_order(self, tap: _Tap) -> Answer:
+        handle, ask = tap.handle, ASKS[tap.handle.action]
+        offer = await self.replacements.offer(handle.subject)
+        if offer.factor is not Factor.TAP:
+            return await self._ask(tap)  # other releases used up what a tap may release
+        await self._order(ask, handle.subject, handle.digest, Factor.TAP, None)
+        await self._show_stage(tap, "CARD", None)
+        return Answer(ask.done)
+
+    async def _order(
+        self, ask: Ask, subject: str, digest: str, factor: Factor, step: int | None
+    ) -> None:
+        """The ceiling is the one on the card: it was noted when the buttons were first shown."""
+        assert ask.purpose is not None  # only orders get here
+        ceiling = (await self.replacements.offer(subject)).ceiling
+        order = Order(ask.purpose, digest, ceiling, factor, ACTOR, step)
+        await self.replacements.order(subject, order)
 
     async def _confirm(self, tap: _Tap) -> Answer:
         handle = tap.handle
@@ -257,15 +252,16 @@ class Console:
             await unit.console.use_handle(tap.handle.handle, self.clock.now())
             await self._end_challenge(unit)
             await _set_stage(unit, tap.handle.subject, stage, until)
-            if stage == "CODE" and until is not None:
-                await unit.console.add_challenge(self._challenge(tap.handle, until))
+            purpose = CHALLENGES.get(stage)
+            if purpose is not None and until is not None:
+                await unit.console.add_challenge(self._challenge(tap.handle, purpose, until))
 
         await self.store.run(body)
 
-    def _challenge(self, handle: Handle, until: int) -> Challenge:
+    def _challenge(self, handle: Handle, purpose: str, until: int) -> Challenge:
         return Challenge(
             id=self.ids.new(),
-            purpose="APPROVE",
+            purpose=purpose,
             subject=handle.subject,
             digest=handle.digest,
             factor=Factor.CODE.value,
@@ -288,18 +284,27 @@ class Console:
             return challenge
         try:
             step = await self.approvals.check_code(text)
-            await self.approvals.approve(
-                challenge.subject,
-                digest=challenge.digest,
-                factor=Factor.CODE,
-                actor=ACTOR,
-                totp_step=step,
-            )
+            done = await self._release(challenge, step)
         except WalletError as refusal:
             return await self._code_refused(challenge, refusal)
         await self.store.run(self._end_challenge)
         self.wake()
-        return Answer(AnswerKind.APPROVED)
+        return Answer(done)
+
+    async def _release(self, challenge: Challenge, step: int) -> AnswerKind:
+        """Do what the code was asked for."""
+        ask = next((one for one in ASKS.values() if one.name == challenge.purpose), None)
+        if ask is not None:
+            await self._order(ask, challenge.subject, challenge.digest, Factor.CODE, step)
+            return ask.done
+        await self.approvals.approve(
+            challenge.subject,
+            digest=challenge.digest,
+            factor=Factor.CODE,
+            actor=ACTOR,
+            totp_step=step,
+        )
+        return AnswerKind.APPROVED
 
     async def _challenge_of(self, unit: Unit, chat_id: int) -> Challenge | Answer:
         owner = await unit.authority.owner()

@@ -309,15 +309,18 @@ class Safety:
         await self._store_state(unit, state, normal, Fact.KILL_SWITCH_RECOVERED, "system")
 
     async def _end_unsent(self, unit: Unit) -> None:
-        """Payments signed but not known to be sent are never sent after a stop; their nonces are refilled."""
+        """Payloads that pay and are not known to be sent are never sent after a stop.
+
+        Where no node has any payload of the row, its nonce is refilled.
+        """
         now = self._clock.now()
         for row in await unit.transactions.in_status(Status.SUBMITTED):
-            attempts = await unit.attempts.of(row.id)
-            if any(attempt.accepted_at is not None for attempt in attempts):
-                continue
-            for attempt in attempts:
+            paying = [one for one in await unit.attempts.of(row.id) if one.purpose.pays]
+            unsent = [one for one in paying if one.accepted_at is None]
+            for attempt in unsent:
                 await unit.attempts.rejected(attempt.hash, UNSENT)
-            await unit.transactions.note(row.id, execute_by=now)
+            if unsent == paying:
+                await unit.transactions.note(row.id, execute_by=now)
 
     async def _store_state(
         self,

@@ -159,9 +159,7 @@ class Transaction(Model):
     finalized_at = fields.BigIntField(null=True)
     idempotency_key = fields.CharField(max_length=128, null=True)
     stuck_at = fields.BigIntField(null=True)
-    wanted: Field[Purpose | None] = fields.CharEnumField(
-        Purpose, max_length=16, null=True, description=""
-    )
+    wanted = fields.CharEnumField(Purpose, max_length=16, null=True, description="")
     cancelling_at = fields.BigIntField(null=True)
     offered_ceiling = AmountField(null=True)
 

@@ -144,8 +144,7 @@ class Repair:
             case Purpose.SPEED_UP:
                 return await self._speed_up(site)
             case Purpose.CANCEL:
-                built = await self._siblings.empty(site, site.ceiling)
-                return await self._sign(site, built, Purpose.CANCEL)
+                return await self._cancel(site)
             case _:
                 return await self._rebuild(site)
 
@@ -180,6 +179,20 @@ class Repair:
         await self._store.run(lambda unit: _drop_order(unit, site.row, refusal))
         return None
 
+    async def _cancel(self, site: Site) -> Attempt | None:
+        """Always allowed. What the ceiling or the balance cannot carry now is tried again, and said once."""
+        try:
+            built = await self._siblings.empty(site, site.ceiling)
+        except ChainError as error:
+            if error.code in _UNAFFORDABLE:
+                about = {"transactionId": site.row.id, "reason": error.message}
+                key, now = f"CANCEL_WAITS:{site.row.id}", self._clock.now()
+                await self._store.run(
+                    lambda unit: unit.console.alert(key, "CANCEL_WAITS", about, now)
+                )
+            raise
+        return await self._sign(site, built, Purpose.CANCEL)
+
     async def _require_room(self, site: Site, built: Built) -> None:
         """Raise INSUFFICIENT_FUNDS where other unfinished payments leave too little for the higher fee."""
         assert site.nonce is not None  # only EVM payments are sped up
@@ -202,7 +215,13 @@ class Repair:
         built = await self._siblings.empty(site, site.row.fee_ceiling, gap.nonce)
         reserved = site.ceiling + sum(one.max_cost for one in gap_fills(site.attempts))
         plan = Plan(Purpose.FILL, Fact.TX_GAP_FILLED, {}, reserved_fee=reserved + built.max_fee)
-        return await self._store_payload(site, built, plan)
+        attempt = await self._store_payload(site, built, plan)
+        if attempt is not None:
+            about, key = {"transactionId": site.row.id}, f"GAP_FILLED:{attempt.hash}"
+            await self._store.run(
+                lambda unit: unit.console.alert(key, "GAP_FILLED", about, attempt.created_at)
+            )
+        return attempt
 
     async def _sign(
         self, site: Site, built: Built, purpose: Purpose, because: Cause | None = None

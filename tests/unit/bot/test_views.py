@@ -84,7 +84,7 @@ def test_every_answer_button_and_status_has_its_words() -> None:
     assert set(texts.ANSWERS) == set(AnswerKind)
     assert set(texts.LABELS) == set(Action)
     assert set(texts.HEADS) == set(Status)
-    allowed = ("Approve", "Confirm", "Reject", "Cancel", "Back", "Revoke", "Dismiss")
+    allowed = ("Approve", "Confirm", "Reject", "Cancel", "Back", "Revoke", "Dismiss", "Speed up")
     assert all(label.startswith(allowed) for label in texts.LABELS.values())
 
 
