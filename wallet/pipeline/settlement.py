@@ -83,7 +83,8 @@ class Settlement:
         watched = Watched(row, attempts)
         now = self._clock.monotonic()
         for attempt in attempts:
-            if attempt.accepted_at is not None or row.submitted_at == attempt.created_at:
+            is_first = attempt.number == 1 and row.submitted_at == attempt.created_at
+            if attempt.accepted_at is not None or is_first:
                 watched.last_sent[attempt.hash] = now
         desk.rows[row.id] = watched
         self._stir(desk)
@@ -93,8 +94,9 @@ class Settlement:
         desk = self._desks.get(network)
         if desk is None:
             return
-        if transaction_id in desk.rows:
-            desk.rows[transaction_id].is_stale = True
+        watched = desk.rows.get(transaction_id)
+        if watched is not None:
+            watched.is_stale, watched.repaired_at = True, None
         self._stir(desk)
 
     def _stir(self, desk: _Desk) -> None:
