@@ -230,19 +230,25 @@ def test_a_payment_that_the_node_dropped_is_sent_again_as_it_was(
 
 
 def test_a_gap_below_a_waiting_payment_is_filled(installed: Installation, agent: Agent) -> None:
-    """Somebody else's payment with our key counted when ours was built, and is undone since."""
+    """Somebody else's payment with our key counted when ours was built; a reorg took it away again."""
     payee, address = agent.chain.stranger(), agent.wallet["address"]
-    agent.chain.ask("anvil_setNonce", address, "0x1")
+    agent.chain.ask("anvil_impersonateAccount", address)
+    foreign = {"from": address, "to": agent.chain.stranger(), "value": "0x1", "nonce": "0x0"}
+    agent.chain.ask("eth_sendTransaction", foreign)
+    mine(agent)
     row = sent(agent, to=payee)
-    agent.chain.ask("anvil_setNonce", address, "0x0")
+    agent.chain.ask("anvil_reorg", 1, [])
+    agent.chain.ask(
+        "anvil_dropTransaction", row["txHash"]
+    )  # anvil does not look at its pool again
 
     fill = until(
         lambda: next((one for one in pooled(agent) if int(one["nonce"], 16) == 0), None),
         "an empty payment takes the free number",
-        60,
+        90,
     )
     assert (int(fill["value"], 16), fill["to"].lower()) == (0, address.lower())
-    installed.owner.finds("A gap before a waiting payment was filled")
+    installed.owner.finds("A gap before a waiting payment was filled", row["id"])
     mine(agent, 2)
     finalize(agent)
     done = agent.waits_for(row["id"], "CONFIRMED")
