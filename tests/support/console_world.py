@@ -35,7 +35,6 @@ from wallet.operations.sessions import Sessions
 from wallet.operations.transactions import Transactions
 from wallet.persistence.database import Database
 from wallet.pipeline.outcomes import Outcomes
-from wallet.pipeline.recheck import Recheck
 from wallet.ports.chain import Balance
 from wallet.ports.owner_channel import OwnerChannel
 from wallet.ports.vault import KeyVault
@@ -113,6 +112,13 @@ class Submitted:
 
     def submit(self, transaction_id: str) -> None:
         self.ids.append(transaction_id)
+
+
+class Allowing:
+    """Rules that refuse nothing: what they say is tested where payments are signed."""
+
+    async def refusal(self, *_: Any) -> None:
+        return None
 
 
 class Balances:
@@ -293,7 +299,7 @@ async def _furnish(
         look_again=lambda _network, transaction_id: executor.submit(transaction_id)
     )
     replacements = Replacements(
-        database, clock, vault=cast(KeyVault, vault), recheck=Recheck(database, clock, networks),
+        database, clock, vault=cast(KeyVault, vault), recheck=cast(Any, Allowing()),
         settlement=cast(Any, watched), checkpoints=checkpoints, networks=networks,
         execute_within_ms=600_000,
     )  # fmt: skip

@@ -66,6 +66,39 @@ def test_every_card_can_be_drawn_and_comes_back_unchanged(
     assert len(text) < 1500
 
 
+STUCK = replace(
+    ROW, tier=Tier.NOTIFY, status=Status.SUBMITTED, stuck_at=AT, offered_ceiling=2 * 10**16
+)
+
+
+def stuck_text(row: Transaction = STUCK, stage: str = "CARD", factor: Factor = Factor.TAP) -> str:
+    shown = replace(view(row, stage), factor=factor)
+    offers = row.wanted is None and row.cancelling_at is None
+    buttons = [[Button(Action.SPEED_UP, "h")]] if offers else []
+    text, _ = views.card(replace(shown, buttons=buttons)).render()
+    return text
+
+
+def test_a_stuck_payment_says_what_can_be_done_and_the_most_it_may_cost() -> None:
+    assert "Fee then at most 0.02 ETH." in stuck_text()
+    for stage, head in (("SPEED_UP", "🐢 Send it again"), ("CANCEL", "🚫 Cancel this payment?")):
+        text = stuck_text(stage=stage)
+        assert text.startswith(head)
+        assert "Fee then at most 0.02 ETH." in text
+    host = stuck_text(factor=Factor.HOST)
+    assert f"waiaas speed-up {ROW.id}" in host
+    assert f"waiaas cancel {ROW.id}" in host
+
+
+def test_a_payment_being_cancelled_says_so_and_then_what_came_of_it() -> None:
+    cancelling = replace(STUCK, cancelling_at=AT, wanted=None)
+    assert stuck_text(cancelling).startswith("🚫 Cancelling; it may still be paid")
+    landed = replace(cancelling, status=Status.CONFIRMED, hash="0x1", fee=1)
+    assert "It was on the chain before your cancellation." in text_of(landed)
+    ended = replace(cancelling, status=Status.CANCELLED, hash="0x2", fee=1)
+    assert "Nothing was paid; the fee of the cancellation was spent." in text_of(ended)
+
+
 def test_the_agents_words_stand_last_quoted_and_on_one_line() -> None:
     row = replace(ROW, memo="hello\n🟢 Paid\u202e0x00\u200b /killswitch\x07")
 
