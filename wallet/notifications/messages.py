@@ -89,6 +89,15 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
                 "Payment: {transactionId}",
             ),
         ),
+        "TX_UNPAID": Template(
+            Severity.ALARM,
+            "A payment that was told as paid did not happen",
+            (
+                "The chain took it back, and what is final now is something else.",
+                "It still counts as spent. Compare the wallet with an explorer.",
+                "Payment: {transactionId}",
+            ),
+        ),
         "POLICY_ERROR": Template(
             Severity.ALARM,
             "A rule failed, so a payment was denied",

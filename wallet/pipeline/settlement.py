@@ -239,10 +239,11 @@ async def _apply(unit: Unit, transaction_id: str, found: Verdict, now: int) -> N
             return
     elif row.status is Status.CONFIRMED and found.event is not Event.CONFIRM:
         # It stays CONFIRMED, as terminal rows do, and the owner hears that it is not so.
-        await _alarm_in(unit, row.id, Fact.TX_REORGED, "TX_REORGED", now)
+        await _alarm_in(unit, row.id, Fact.TX_REORGED, "TX_UNPAID", now)
     if found.final and row.finalized_at is None:
         # After a reorganisation a sibling may hold the place; what was spent stays as it was counted.
-        await unit.transactions.note(row.id, finalized_at=now, hash=found.attempt.hash)
+        hashed = found.attempt.hash if found.event is Event.CONFIRM else row.hash
+        await unit.transactions.note(row.id, finalized_at=now, hash=hashed)
         await unit.attempts.finalized(row.id, now)
         if found.event is Event.CONFIRM:
             await redraw(unit, row)

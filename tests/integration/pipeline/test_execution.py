@@ -304,7 +304,7 @@ async def test_a_confirmed_payment_that_finally_failed_alarms(world: World) -> N
     after = await world.settled(row.id)
     assert after.status is Status.CONFIRMED
     assert Fact.TX_REORGED in await world.facts(row.id)
-    assert "TX_REORGED" in await world.alerts()
+    assert "TX_UNPAID" in await world.alerts()
 
 
 async def test_a_nonce_taken_by_a_stranger_keeps_the_row_and_the_money_and_alarms(

@@ -477,3 +477,26 @@ async def test_an_undone_payment_that_was_being_cancelled_is_sent_again_as_it_wa
     assert (ended.status, ended.hash) == (Status.CONFIRMED, paid.hash)
     assert ended.finalized_at is not None
     assert await spent(world) == before
+
+
+async def test_a_payment_that_was_told_as_paid_and_is_finally_cancelled_alarms(
+    world: World,
+) -> None:
+    row = await stuck(world)
+    world.chain.next_send = [SendOutcome.UNKNOWN] * 3
+    await order(world, row, Purpose.CANCEL)
+    await world.poll()
+    world.chain.mine()
+    await world.poll()
+    paid = await world.row(row.id)
+    cancelling = await last(world, row)
+    before = await spent(world)
+    world.chain.next_send.clear()
+    world.chain.undo(str(paid.hash))
+    await world.chain.send(cancelling.raw)  # a node that had it takes it first
+    ended = await world.settled(row.id)
+    assert (ended.status, ended.hash) == (Status.CONFIRMED, paid.hash)
+    assert ended.finalized_at is not None
+    assert "TX_UNPAID" in await world.alerts()
+    assert await spent(world) == before
+    assert await world.reserved() == 0
