@@ -13,9 +13,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from wallet.domain.chains import ChainName, Finality, Network
-from wallet.domain.money import parse_human
-from wallet.errors import Code, InputError, WalletError
-from wallet.setting_keys import Key, Problems, checked
+from wallet.errors import Code, InputError
+from wallet.setting_keys import Key, Problems, amount_of, checked, replacement_ceiling_of
 
 PREFIX: Final = "WAIAAS_"
 CONFIG_FILE: Final = "config.toml"
@@ -370,8 +369,8 @@ def _network(name: str, given: Mapping[str, Any], problems: Problems) -> Network
         name=name,
         chain=ChainName(str(chain)),
         identity=str(merged[identity]),
-        fee_ceiling=_ceiling(where, "fee_ceiling", merged, problems),
-        replacement_ceiling=_replacement_ceiling(where, merged, problems),
+        fee_ceiling=amount_of(where, "fee_ceiling", merged, problems),
+        replacement_ceiling=replacement_ceiling_of(where, merged, problems),
         finality=Finality(merged.get("finality", "finalized")),
         explorer=merged.get("explorer"),
         confirmations=merged.get("confirmations", 1),
@@ -388,22 +387,3 @@ def _keep_identity(name: str, given: Mapping[str, Any], problems: Problems) -> N
         fixed = built_in.get(key)
         if name != "evm-local" and fixed is not None and given.get(key, fixed) != fixed:
             problems.add(f"networks.{name}.{key}", f"{name} is {fixed}; choose another name")
-
-
-def _replacement_ceiling(where: str, merged: Mapping[str, Any], problems: Problems) -> int | None:
-    """What a replacement may cost: never less than what the payment itself may."""
-    if merged.get("replacement_fee_ceiling") is None:
-        return None
-    found = _ceiling(where, "replacement_fee_ceiling", merged, problems)
-    if found < _ceiling(where, "fee_ceiling", merged, Problems()):
-        problems.add(f"{where}.replacement_fee_ceiling", "must not be below fee_ceiling")
-    return found
-
-
-def _ceiling(where: str, key: str, merged: Mapping[str, Any], problems: Problems) -> int:
-    maximum = ChainName(merged["chain"]).max_amount
-    try:
-        return parse_human(merged[key], merged["decimals"], maximum=maximum)
-    except WalletError as error:
-        problems.add(f"{where}.{key}", error.message.removeprefix("humanAmount: "))
-        return 0
