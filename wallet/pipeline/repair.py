@@ -85,13 +85,16 @@ class Repair:
                 log.warning("repair_waits", transaction=site.row.id, reason=error.code.value)
                 return None
 
-    async def renew(self, transaction_id: str) -> Attempt | Renewal:
+    async def renew(self, transaction_id: str, dead: frozenset[str]) -> Attempt | Renewal:
         """A fresh payload for a payment all of whose payloads are proved dead, finally (Solana).
 
-        While everything is stopped, and once its time is over, it lapses.
+        ``dead`` are the hashes that were proved so; while there is another, nothing may be concluded. While
+        everything is stopped, and once its time is over, the payment lapses.
         """
         state = await self._store.read(lambda unit: unit.authority.state())
         site = await self._store.read(lambda unit: load_site(unit, transaction_id))
+        if site is not None and not _is_dead(site, dead):
+            return Renewal.WAIT
         is_stopped = state.state is not StopState.NORMAL
         if site is None or is_stopped or self._is_late(site.row):
             return Renewal.LAPSE
@@ -99,6 +102,8 @@ class Repair:
             return Renewal.WAIT
         async with self._locks.of(site.row.network, site.wallet.address):
             site = await self._store.read(lambda unit: load_site(unit, transaction_id))
+            if site is not None and not _is_dead(site, dead):
+                return Renewal.WAIT
             if site is None or await self._refusal(site) is not None:
                 return Renewal.LAPSE
             try:
@@ -257,6 +262,11 @@ def needed(row: Transaction, attempts: Sequence[Attempt]) -> Purpose | None:
     if any(one.rejected is None for one in counting):
         return None
     return Purpose.CANCEL if cancelling else Purpose.PAY
+
+
+def _is_dead(site: Site, dead: frozenset[str]) -> bool:
+    """Whether every payload that could still land was proved dead."""
+    return {one.hash for one in site.attempts if one.finalized_at is None} <= dead
 
 
 async def _ours_at(unit: Unit, site: Site, nonce: int) -> list[Attempt]:

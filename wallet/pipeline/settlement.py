@@ -170,9 +170,10 @@ class Settlement:
         """Whether a payment whose bytes are dead goes on: built anew now, or soon."""
         if found.event is not Event.LAPSE or watched.is_confirmed:
             return False
-        renewed = await self._repair.renew(watched.row.id)
+        watched.is_stale = True
+        dead = frozenset(one.hash for one in watched.attempts)
+        renewed = await self._repair.renew(watched.row.id, dead)
         if isinstance(renewed, Attempt):
-            watched.is_stale = True
             await self._stuck.send_new(watched, renewed)
         return renewed is not Renewal.LAPSE
 

@@ -124,8 +124,10 @@ class Stuck:
         if last is not None and now - last < UNACCEPTED_RESEND_SECONDS:
             return
         watched.repaired_at = now
+        watched.is_stale = (
+            True  # first: what is stored must be watched, whatever happens on the way
+        )
         sibling = await self._repair.replace(watched.row.id)
-        watched.is_stale = True
         if sibling is not None:
             await self.send_new(watched, sibling)
 
@@ -155,13 +157,13 @@ class Stuck:
             watched.gap = await self._repair.find_gap(watched.row.id)
             if watched.gap is None or watched.gap != before:
                 return
+            watched.is_stale = True
             attempt = await self._repair.close_gap(watched.row.id, watched.gap)
         except ChainError as error:
             log.info("gap_unknown", transaction=watched.row.id, reason=error.code.value)
             return
         if attempt is not None:
             await self.send_new(watched, attempt)
-            watched.is_stale = True
 
     async def _read(self, watched: Watched) -> None:
         async def body(unit: Unit) -> tuple[Transaction | None, list[Attempt]]:

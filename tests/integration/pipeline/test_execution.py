@@ -18,7 +18,7 @@ from wallet.domain.transactions import Purpose, Status
 from wallet.domain.wallets import WalletStatus
 from wallet.errors import Code, UnavailableError
 from wallet.ports.chain import SendOutcome
-from wallet.ports.world import EXECUTING
+from wallet.ports.world import EXECUTING, STORED
 
 HOUR = 3_600
 
@@ -360,6 +360,36 @@ async def test_a_solana_payment_whose_bytes_are_dead_is_built_anew_while_its_tim
     assert (await world.settled(row.id)).status is Status.CONFIRMED
     assert chain.received(PAYEE) == INSTANT
     assert await world.reserved() == 0
+
+
+async def test_the_death_of_some_payloads_concludes_nothing_about_a_newer_one(
+    world: World,
+) -> None:
+    sol = await a_solana_wallet(world)
+    chain = world.chains[SOL.name]
+    chain.swallows = True
+    row = await world.pay(**sol)
+    chain.mine(160)
+
+    def crash() -> None:
+        raise UnavailableError(Code.STORAGE_BUSY, "The answer of the commit was lost.")
+
+    world.checkpoints.at[STORED] = crash
+    await world.poll()
+    first, second = await world.attempts(row.id)
+    desk = world.app.settlement._desks[SOL.name]
+    desk.rows[row.id].is_stale = False  # as if only the dead one were known
+    assert [one.hash for one in desk.rows[row.id].attempts] == [first.hash]
+    for late in (0, 601):
+        world.clock.advance(late)
+        desk.rows[row.id].is_stale = False
+        await world.poll()
+        assert [one.hash for one in await world.attempts(row.id)] == [first.hash, second.hash]
+        assert (await world.row(row.id)).status is Status.SUBMITTED
+    chain.swallows = False
+    await world.poll()
+    assert (await world.settled(row.id)).status is Status.CONFIRMED
+    assert chain.received(PAYEE) == INSTANT
 
 
 async def test_a_solana_payment_that_died_after_its_time_expires_and_frees_its_money(
