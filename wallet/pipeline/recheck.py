@@ -78,12 +78,26 @@ class Recheck:
         if (await unit.authority.state()).state is not StopState.NORMAL:
             raise UnavailableError(Code.SYSTEM_LOCKED, "The owner stopped this wallet service.")
 
-    async def forbids(self, unit: Unit, row: Transaction, wallet: Wallet) -> bool:
-        """Whether the row would be ended now if it were not signed yet."""
-        return await self._verdict(unit, row, wallet, self._clock.now()) is not None
+    async def refusal(
+        self, unit: Unit, row: Transaction, wallet: Wallet, fee: int | None = None
+    ) -> Cause | None:
+        """Why the row's payment may not be signed (again) now; None when it may.
+
+        ``fee`` is what it may cost where that is no longer the row's fee ceiling, native base units.
+        """
+        found = await self._verdict(unit, row, wallet, self._clock.now(), fee)
+        return None if found is None else found[1]
+
+    async def outstanding_beside(self, unit: Unit, row: Transaction, nonce: int, by: str) -> int:
+        """Native units that unfinished attempts of the address ``by`` at other nonces may still take."""
+        unfinished = await unit.attempts.unfinished(row.network, by)
+        submitted = {t.id for t in await unit.transactions.in_status(Status.SUBMITTED)}
+        return outstanding(
+            [a for a in unfinished if a.nonce != nonce and a.transaction_id in submitted]
+        )
 
     async def _verdict(
-        self, unit: Unit, row: Transaction, wallet: Wallet, now: int
+        self, unit: Unit, row: Transaction, wallet: Wallet, now: int, fee: int | None = None
     ) -> tuple[Event, Cause] | None:
         """Why the row must end now, or None when it may go on."""
         if row.execute_by is not None and now >= row.execute_by:
@@ -108,17 +122,17 @@ class Recheck:
         ):
             if proof.is_broken:
                 return _unproved(now, f"{what} carries no valid proof")
-        return await self._denied(unit, row, session, now)
+        return await self._denied(unit, row, session, now, row.fee_ceiling if fee is None else fee)
 
     async def _denied(
-        self, unit: Unit, row: Transaction, session: Session, now: int
+        self, unit: Unit, row: Transaction, session: Session, now: int, fee: int
     ) -> tuple[Event, Cause] | None:
         others = [r for r in await unit.ledger.reservations() if r.transaction_id != row.id]
         intent = self._intent(row)
-        decision, _, _ = await judge(unit, intent, row.fee_ceiling, others, now=now)
+        decision, _, _ = await judge(unit, intent, fee, others, now=now)
         if not decision.is_denied:
             return (
-                self._denied_anew(row, session, decision, others, now)
+                self._denied_anew(row, session, decision, others, now, fee)
                 if row.proof is Proof.PROVISIONAL
                 else None
             )
@@ -135,6 +149,7 @@ class Recheck:
         decision: Decision,
         others: list[Reservation],
         now: int,
+        fee: int,
     ) -> tuple[Event, Cause] | None:
         """A row admitted while locked was judged by rows that nobody could prove: it is judged again in full."""
         if decision.strictness > row.tier.strictness:
@@ -144,7 +159,7 @@ class Recheck:
         asked_before = replace(session, transactions=max(0, session.transactions - 1))
         native = self._networks[row.network].native.key
         try:
-            require_room(asked_before, self._intent(row), native, row.fee_ceiling, others)
+            require_room(asked_before, self._intent(row), native, fee, others)
         except RefusedError as refusal:
             return Event.CANCEL, _cause(now, refusal.code, refusal.message)
         return None
