@@ -47,11 +47,18 @@ async def spent(world: World) -> int:
     return (await world.app.sessions.get(world.session.id)).spent.get(EVM.native.key, 0)
 
 
+async def wrong(world: World) -> list[str]:
+    """What the ledger check says of all this."""
+    report = await world.app.operations.ledger.check(with_chains=True)
+    return [f"{one.invariant}: {one.message}" for one in report.violations]
+
+
 async def test_a_sped_up_payment_offers_more_at_its_nonce_and_pays_once(world: World) -> None:
     row = await stuck(world)
     after = await order(world, row, Purpose.SPEED_UP)
     assert (after.status, after.wanted) == (Status.SUBMITTED, Purpose.SPEED_UP)
     assert await world.reserved() == INSTANT + CEILING
+    assert await wrong(world) == []
     await world.poll()
     first, second = await world.attempts(row.id)
     assert (second.purpose, second.nonce) == (Purpose.SPEED_UP, first.nonce)
@@ -65,6 +72,7 @@ async def test_a_sped_up_payment_offers_more_at_its_nonce_and_pays_once(world: W
     facts = await world.facts(row.id)
     assert Fact.TX_SPEED_UP_ORDERED in facts
     assert Fact.TX_REPLACED in facts
+    assert await wrong(world) == []
 
 
 async def test_a_cancellation_that_wins_ends_the_payment_once_final(world: World) -> None:
@@ -77,6 +85,7 @@ async def test_a_cancellation_that_wins_ends_the_payment_once_final(world: World
     waiting = await world.row(row.id)
     assert (waiting.status, waiting.cancelling_at is not None) == (Status.SUBMITTED, True)
     assert await world.reserved() == INSTANT + CEILING
+    assert await wrong(world) == []
     ended = await world.settled(row.id)
     assert (ended.status, ended.error) == (Status.CANCELLED, Code.OWNER_REJECTED)
     assert ended.hash == (await last(world, row)).hash
@@ -84,6 +93,7 @@ async def test_a_cancellation_that_wins_ends_the_payment_once_final(world: World
     assert world.chain.received(PAYEE) == 0
     assert await world.reserved() == 0
     assert await spent(world) == ended.fee
+    assert await wrong(world) == []
 
 
 async def test_a_cancellation_that_loses_is_told_as_a_payment(world: World) -> None:
@@ -232,9 +242,21 @@ async def test_an_order_survives_a_crash_at(step: str, purpose: Purpose, world: 
 async def test_an_order_changed_while_it_was_signed_stores_nothing(world: World) -> None:
     row = await stuck(world)
     await order(world, row, Purpose.SPEED_UP)
-    world.sql("UPDATE transactions SET cancelling_at = 5, wanted = 'CANCEL' WHERE id = ?", row.id)
+    changed = {"cancelling_at": 5, "wanted": Purpose.CANCEL}
+    await world.database.run(lambda unit: unit.transactions.note(row.id, **changed))
     await world.poll()
     assert await purposes(world, row) == [Purpose.PAY, Purpose.CANCEL]
+
+
+async def test_an_order_that_somebody_wrote_into_the_file_is_none(world: World) -> None:
+    row = await stuck(world)
+    world.sql("UPDATE transactions SET cancelling_at = 5, wanted = 'CANCEL' WHERE id = ?", row.id)
+    await world.passes(2)
+    await world.poll()
+    assert await purposes(world, row) == [Purpose.PAY]
+    with pytest.raises(WalletError) as refused:
+        await order(world, row, Purpose.CANCEL)
+    assert refused.value.code is Code.AUTHORITY_UNPROVED
 
 
 async def test_a_stop_after_the_order_signs_and_sends_nothing(world: World) -> None:
@@ -396,12 +418,14 @@ async def test_a_gap_is_filled_once_and_its_fee_is_the_waiting_payments(world: W
     assert await world.reserved() == INSTANT + FEE_CEILING + FEE
     assert "GAP_FILLED" in await world.alerts()
     assert Fact.TX_GAP_FILLED in await world.facts(row.id)
+    assert await wrong(world) == []
     ended = await world.settled(row.id)
     assert (ended.status, ended.hash) == (Status.CONFIRMED, paid.hash)
     assert ended.fee == FEE  # half of the offered fee each
     assert world.chain.received(PAYEE) == INSTANT
     assert await world.reserved() == 0
     assert await spent(world) == INSTANT + FEE
+    assert await wrong(world) == []
 
 
 async def test_a_gap_that_closed_meanwhile_is_not_filled(world: World) -> None:
