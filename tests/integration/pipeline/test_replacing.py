@@ -524,3 +524,25 @@ async def test_a_payment_that_was_told_as_paid_and_is_finally_cancelled_alarms(
     assert "TX_UNPAID" in await world.alerts()
     assert await spent(world) == before
     assert await world.reserved() == 0
+
+
+async def test_while_locked_the_owner_is_told_and_what_it_may_cost_is_stated_afterwards(
+    world: World,
+) -> None:
+    row = await stuck(world)
+    await world.restart(unlocked=False)
+    await world.passes(STUCK_SECONDS + 1)
+    await world.poll()
+    told = await world.row(row.id)
+    assert (told.stuck_at, told.offered_ceiling) == (world.clock.now(), None)
+    assert await world.database.read(lambda unit: unit.console.card(row.id)) is not None
+    with pytest.raises(WalletError) as refused:
+        await order(world, row, Purpose.CANCEL)
+    assert refused.value.code is Code.KEYSTORE_LOCKED
+    await world.app.unlocking.unlock(PASSWORD)
+    await world.poll()
+    assert (await world.row(row.id)).offered_ceiling == CEILING
+    assert (await world.facts(row.id)).count(Fact.TX_STUCK) == 1
+    await order(world, row, Purpose.CANCEL)
+    await world.poll()
+    assert (await world.settled(row.id)).status is Status.CANCELLED
