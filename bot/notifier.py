@@ -9,7 +9,7 @@ from aiogram.exceptions import AiogramError, TelegramBadRequest, TelegramRetryAf
 from aiogram.types import InlineKeyboardMarkup, LinkPreviewOptions, MessageEntity
 from aiogram.utils.formatting import Text
 
-from bot import keyboards, views
+from bot import cards, keyboards, views
 from bot.calls import Rewrite, Say
 from wallet.domain.console import Alert, Card
 from wallet.ports.owner_channel import Button, CardView, ChannelError
@@ -36,7 +36,7 @@ class TelegramChannel:
         await self._bot.session.close()
 
     def render(self, view: CardView) -> str:
-        text, _ = views.card(view).render()
+        text, _ = cards.card(view).render()
         return text
 
     def render_alert(self, kind: str, facts: Mapping[str, str]) -> str:
@@ -44,7 +44,7 @@ class TelegramChannel:
         return text
 
     async def show(self, card: Card, view: CardView) -> int:
-        shown = views.card(view)
+        shown = cards.card(view)
         markup = keyboards.keyboard(view.buttons)
         if card.message_id is None:
             return await self.send(card.chat_id, shown, markup)
@@ -55,7 +55,7 @@ class TelegramChannel:
         return await self.send(chat_id, views.alert(alert.kind, alert.payload), None)
 
     async def retire(self, chat_id: int, message_id: int, view: CardView) -> None:
-        await self.edit(chat_id, message_id, views.copy(view), None)
+        await self.edit(chat_id, message_id, cards.copy(view), None)
 
     async def offer(
         self, chat_id: int, kind: str, facts: Mapping[str, str], buttons: Sequence[Button]

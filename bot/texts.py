@@ -18,6 +18,10 @@ LABELS: Final[Mapping[Action, str]] = MappingProxyType(
         Action.BACK: "Back",
         Action.REJECT: "Reject",
         Action.CANCEL: "Cancel payment",
+        Action.SPEED_UP: "Speed up",
+        Action.CONFIRM_SPEED_UP: "Confirm: speed up",
+        Action.CANCEL_SENT: "Cancel payment",
+        Action.CONFIRM_CANCEL_SENT: "Confirm: cancel",
         Action.REVOKE_SESSION: "Revoke session",
         Action.CONFIRM_KILL: "Confirm: stop everything",
         Action.DISMISS: "Dismiss",
@@ -36,6 +40,9 @@ STYLES: Final[Mapping[Action, str]] = MappingProxyType(
         Action.CONFIRM_NEW_CODES: "success",
         Action.REJECT: "danger",
         Action.CANCEL: "danger",
+        Action.CONFIRM_SPEED_UP: "success",
+        Action.CANCEL_SENT: "danger",
+        Action.CONFIRM_CANCEL_SENT: "danger",
         Action.REVOKE_SESSION: "danger",
         Action.CONFIRM_KILL: "danger",
         Action.CANCEL_RECOVERY: "danger",
@@ -68,6 +75,28 @@ HEADS: Final[Mapping[Status, str]] = MappingProxyType(
 HEAD_REJECTED: Final = "🚫 Rejected"
 HEAD_COPY: Final = "↪️ Copy of a card"
 COPY: Final = "Another message shows how this payment stands."
+HEAD_STUCK: Final = "🐢 Sent, but the chain has not taken it"
+HEAD_CANCELLING: Final = "🚫 Cancelling; it may still be paid"
+HEAD_SPEEDING_UP: Final = "📤 Being sent again with a higher fee"
+HEAD_REPLACING: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "SPEED_UP": "🐢 Send it again with a higher fee?",
+        "SPEED_UP_CODE": "🔐 Send your 6-digit code",
+        "CANCEL": "🚫 Cancel this payment?",
+        "CANCEL_CODE": "🔐 Send your 6-digit code",
+    }
+)
+STUCK: Final = "You can send it again with a higher fee, or an empty payment in its place."
+STUCK_FACTORS: Final[Mapping[Factor, str]] = MappingProxyType(
+    {
+        Factor.TAP: "Both take two taps.",
+        Factor.CODE: "Both ask for your 6-digit code.",
+        Factor.HOST: "Too large to do it here. On the host:",
+    }
+)
+CANCELLING: Final = "It is cancelled once the empty payment in its place is final."
+LANDED_FIRST: Final = "It was on the chain before your cancellation."
+CANCELLED_SENT: Final = "Nothing was paid; the fee of the cancellation was spent."
 HEAD_DELAY: Final = "⏳ Payment on hold"
 HEAD_LAPSED: Final = "⌛ Approval no longer possible"
 HEAD_APPROVAL: Final[Mapping[str, str]] = MappingProxyType(
@@ -143,6 +172,10 @@ STAGES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "CONFIRM": "Check amount and address, then press Confirm within 60 seconds.",
         "CODE": "Type the code of your authenticator app here within 2 minutes.",
+        "SPEED_UP": "Check the highest fee, then press Confirm within 60 seconds.",
+        "SPEED_UP_CODE": "Type the code of your authenticator app here within 2 minutes.",
+        "CANCEL": "It may still be paid meanwhile. Press Confirm within 60 seconds.",
+        "CANCEL_CODE": "Type the code of your authenticator app here within 2 minutes.",
     }
 )
 ANSWERS: Final[Mapping[AnswerKind, str]] = MappingProxyType(
@@ -155,10 +188,12 @@ ANSWERS: Final[Mapping[AnswerKind, str]] = MappingProxyType(
         AnswerKind.FROZEN: "Approving in Telegram is frozen. To lift it, on the host: waiaas pair",
         AnswerKind.CONFIRM_ASKED: "Press Confirm within 60 seconds.",
         AnswerKind.CODE_ASKED: "Now send the 6-digit code of your authenticator app.",
-        AnswerKind.HOST_NEEDED: "Too large to approve here. On the host: waiaas approve {id}",
+        AnswerKind.HOST_NEEDED: "Too large to do it here. On the host: waiaas {command} {id}",
         AnswerKind.APPROVED: "Approved.",
         AnswerKind.REJECTED: "Rejected. Nothing was paid.",
         AnswerKind.CANCELLED: "Cancelled. Nothing was paid.",
+        AnswerKind.SPEED_UP_ORDERED: "It is sent again with a higher fee.",
+        AnswerKind.CANCEL_ORDERED: "It is being cancelled. It may still be paid.",
         AnswerKind.BACK: "Nothing was approved.",
         AnswerKind.REVOKED: "The session is ended.",
         AnswerKind.STOPPED: (

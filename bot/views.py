@@ -7,174 +7,27 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
-from aiogram.utils.formatting import BlockQuote, Bold, Code, Text, TextLink
+from aiogram.utils.formatting import BlockQuote, Bold, Code, Text
 
 from bot import texts
-from bot.wording import brief, clean, fingerprint, joined, moment, quote, rounded, span
+from bot.wording import brief, clean, joined, moment, rounded, span
 from wallet.domain.money import format_units
-from wallet.domain.owner import Factor
 from wallet.domain.safety import StopState
 from wallet.domain.sessions import Session
 from wallet.domain.tiers import Tier
-from wallet.domain.transactions import Status, Transaction
+from wallet.domain.transactions import Transaction
 from wallet.domain.wallets import WalletStatus
-from wallet.errors import Code as ErrorCode
 from wallet.notifications.claim_codes import COMMAND
 from wallet.notifications.messages import say
 from wallet.operations.queries import HeldLine, StatusView, WalletLine
 from wallet.operations.rule_words import LimitLine
-from wallet.ports.owner_channel import CardView
 
-QUOTE_CHARACTERS: Final = 100
 FACT_CHARACTERS: Final = 200
 LINES: Final = "lines"  # a fact of several lines, said after the sentences
 
 LISTED: Final = 20
-NO_COINS: Final[Mapping[str, tuple[str, int]]] = MappingProxyType({})
-# Endings that the wallet or the owner words. Others may repeat what a node or a contract wrote.
-OUR_REASONS: Final = frozenset(
-    code.value
-    for code in (
-        ErrorCode.OWNER_REJECTED, ErrorCode.KILL_SWITCH_ACTIVE, ErrorCode.SESSION_REVOKED,
-        ErrorCode.TX_EXPIRED, ErrorCode.WALLET_SUSPENDED, ErrorCode.PAYLOAD_MISMATCH,
-        ErrorCode.CHAIN_UNAVAILABLE,
-    )
-)  # fmt: skip
 ANSWER_DAY_MS: Final = 86_400_000  # an approval is never asked for longer than this
-
-
-def card(view: CardView) -> Text:
-    """The one message of a transaction, as the transaction is now."""
-    row = view.transaction
-    amount = f"{format_units(row.amount, view.decimals)} {view.symbol}"
-    lines: list[Any] = [
-        Bold(_head(view)),
-        Text(Bold(amount), " from ", Bold(clean(view.wallet.name)), f" · {row.network}"),
-        Text("to ", Code(row.to)),
-        "",
-        *_asked(view),
-        BlockQuote(joined(_details(view))),
-        *_said(row),
-    ]
-    return joined(lines)
-
-
-def copy(view: CardView) -> Text:
-    """What stands in another message of a payment, once its card is elsewhere: true whatever comes."""
-    row = view.transaction
-    amount = f"{format_units(row.amount, view.decimals)} {view.symbol}"
-    lines: list[Any] = [
-        Bold(texts.HEAD_COPY),
-        Text(Bold(amount), " from ", Bold(clean(view.wallet.name)), f" · {row.network}"),
-        Text("to ", Code(row.to)),
-        "",
-        texts.COPY,
-        BlockQuote(Text("Id ", Code(row.id))),
-    ]
-    return joined(lines)
-
-
-def _by_owner(row: Transaction) -> bool:
-    return row.error == ErrorCode.OWNER_REJECTED.value
-
-
-def _our_reason(row: Transaction) -> list[str]:
-    if not row.error_message or row.error not in OUR_REASONS:
-        return []
-    return [f"Reason: {clean(row.error_message)[:FACT_CHARACTERS]}"]
-
-
-def _head(view: CardView) -> str:
-    row = view.transaction
-    if row.status is Status.QUEUED and row.tier is Tier.DELAY:
-        return texts.HEAD_DELAY
-    if row.status is Status.QUEUED and row.tier is Tier.APPROVAL and row.consent_at is None:
-        return texts.HEAD_APPROVAL[view.stage] if view.buttons else texts.HEAD_LAPSED
-    if row.status is Status.CANCELLED and row.tier is Tier.APPROVAL and _by_owner(row):
-        return texts.HEAD_REJECTED
-    return texts.HEADS[row.status]
-
-
-def _asked(view: CardView) -> list[Any]:
-    """Why the payment is where it is, and what the owner can do about it."""
-    row = view.transaction
-    if row.status in (Status.FAILED, Status.CANCELLED, Status.EXPIRED):
-        paid = [texts.NOT_PAID] if row.hash is None else []
-        return [*paid, *_our_reason(row)]
-    if row.consent_factor is not None:
-        return [texts.CONSENTS.get(row.consent_factor, texts.CONSENT)]
-    if row.status is not Status.QUEUED:
-        return [texts.TIERS[row.tier]]
-    if row.tier is Tier.DELAY:
-        return [*_deadline(row), texts.HELD]
-    return _question(view)
-
-
-def _question(view: CardView) -> list[Any]:
-    """How this approval can be given, while it is asked for."""
-    if not view.buttons:
-        return [texts.LAPSED]
-    if view.stage != "CARD":
-        return [Bold(texts.STAGES[view.stage])]
-    how = [] if view.factor is None else [texts.FACTORS[view.factor]]
-    lines: list[Any] = [" ".join([*_deadline(view.transaction), *how])]
-    if view.factor is Factor.HOST:
-        lines.append(Code(f"waiaas approve {view.transaction.id}"))
-    return lines
-
-
-def _deadline(row: Transaction) -> list[str]:
-    """Until when the owner can answer: the end of a delay, or of an approval's time."""
-    if row.tier is Tier.DELAY and row.due_at is not None:
-        wait = span(row.due_at - row.created_at)
-        return [f"Leaves at {moment(row.due_at)}, {wait} after it was asked."]
-    if row.approval_seconds is not None and not _is_running(row):
-        return [f"Answer within {span(row.approval_seconds * 1000)}."]
-    return [] if row.expires_at is None else [f"Answer by {moment(row.expires_at)}."]
-
-
-def _is_running(row: Transaction) -> bool:
-    """Whether the time to answer has begun: until the card is delivered the day of the request counts."""
-    return row.expires_at is not None and row.expires_at - row.created_at < ANSWER_DAY_MS
-
-
-def _details(view: CardView) -> list[Any]:
-    """What a careful owner compares and keeps."""
-    row = view.transaction
-    paid = row.fee is not None
-    fee = format_units(row.fee if row.fee is not None else row.fee_ceiling, view.fee_decimals)
-    lines: list[Any] = [
-        f"{'Fee' if paid else 'Fee at most'} {fee} {view.fee_symbol} · {_happened(row)}"
-    ]
-    if row.hash:
-        lines.append(Text("Hash ", Code(row.hash)))
-    if view.explorer:
-        lines.append(TextLink("View in explorer", url=view.explorer))
-    proof = f" · {row.tier} · audit {view.audit_head}"
-    return [
-        *lines,
-        Text("Fingerprint ", Code(fingerprint(row.digest)), proof),
-        Text("Id ", Code(row.id)),
-    ]
-
-
-def _happened(row: Transaction) -> str:
-    """The last thing that happened, and when."""
-    if row.executed_at is not None:
-        return f"on chain {moment(row.executed_at)}"
-    if row.submitted_at is not None:
-        return f"sent {moment(row.submitted_at)}"
-    return f"asked {moment(row.created_at)}"
-
-
-def _said(row: Transaction) -> list[Any]:
-    """What others wrote: last, so that nothing they write looks like ours."""
-    lines: list[Any] = []
-    if row.error_message and not _our_reason(row):
-        lines.append(Text("Reason: ", Code(quote(row.error_message))))
-    if row.memo:
-        lines.append(Text("Memo from the agent: ", Code(quote(row.memo))))
-    return lines
+NO_COINS: Final[Mapping[str, tuple[str, int]]] = MappingProxyType({})
 
 
 def alert(kind: str, payload: Mapping[str, str]) -> Text:
@@ -268,7 +121,7 @@ def _waiting(row: Transaction, coins: Mapping[str, tuple[str, int]]) -> list[Any
     mark, what = texts.WAITING[row.tier]
     amount = f"{format_units(row.amount, decimals)} {symbol}"
     lines: list[Any] = [Text(f"{mark} ", Bold(amount), f" · {what}"), Text("to ", Code(row.to))]
-    return lines if row.consent_at else [*lines, *_deadline(row)]
+    return lines if row.consent_at else [*lines, *deadline(row)]
 
 
 def limits(lines: Sequence[LimitLine]) -> Text:
@@ -342,3 +195,18 @@ def help_text() -> Text:
 
 
 # ---- words
+
+
+def deadline(row: Transaction) -> list[str]:
+    """Until when the owner can answer: the end of a delay, or of an approval's time."""
+    if row.tier is Tier.DELAY and row.due_at is not None:
+        wait = span(row.due_at - row.created_at)
+        return [f"Leaves at {moment(row.due_at)}, {wait} after it was asked."]
+    if row.approval_seconds is not None and not _is_running(row):
+        return [f"Answer within {span(row.approval_seconds * 1000)}."]
+    return [] if row.expires_at is None else [f"Answer by {moment(row.expires_at)}."]
+
+
+def _is_running(row: Transaction) -> bool:
+    """Whether the time to answer has begun: until the card is delivered the day of the request counts."""
+    return row.expires_at is not None and row.expires_at - row.created_at < ANSWER_DAY_MS

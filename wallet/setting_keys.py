@@ -6,7 +6,9 @@ from dataclasses import field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from wallet.errors import Code, InputError
+from wallet.domain.chains import ChainName
+from wallet.domain.money import parse_human
+from wallet.errors import Code, InputError, WalletError
 
 _WEB = ("https://", "http://")
 
@@ -109,3 +111,24 @@ def _list_complaint(value: Any) -> str | None:
     if not all(url.startswith(_WEB) for url in value):
         return "every endpoint must begin with https:// or http://"
     return None
+
+
+def amount_of(where: str, key: str, table: Mapping[str, Any], problems: Problems) -> int:
+    """An amount of a network's coin in base units; 0 where it was reported."""
+    maximum = ChainName(table["chain"]).max_amount
+    try:
+        return parse_human(table[key], table["decimals"], maximum=maximum)
+    except WalletError as error:
+        problems.add(f"{where}.{key}", error.message.removeprefix("humanAmount: "))
+        return 0
+
+
+def replacement_ceiling_of(where: str, table: Mapping[str, Any], problems: Problems) -> int | None:
+    """What a replacement may cost: never less than what the payment itself may. None: not said."""
+    key = "replacement_fee_ceiling"
+    if table.get(key) is None:
+        return None
+    found = amount_of(where, key, table, problems)
+    if found < amount_of(where, "fee_ceiling", table, Problems()):
+        problems.add(f"{where}.{key}", "must not be below fee_ceiling")
+    return found

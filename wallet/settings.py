@@ -13,9 +13,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from wallet.domain.chains import ChainName, Finality, Network
-from wallet.domain.money import parse_human
-from wallet.errors import Code, InputError, WalletError
-from wallet.setting_keys import Key, Problems, checked
+from wallet.errors import Code, InputError
+from wallet.setting_keys import Key, Problems, amount_of, checked, replacement_ceiling_of
 from wallet.setting_keys import text as _text
 from wallet.setting_keys import whole as _whole
 from wallet.setting_prices import AssetFeeds, Prices, feeds_of
@@ -103,6 +102,7 @@ class Execution:
     instant_seconds: int = _whole(600, 1, _DAY)
     approval_seconds: int = _whole(600, 1, _DAY)
     simulate_seconds: int = _whole(5, 1, 60)
+    stuck_seconds: int = _whole(120, 1, _DAY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +172,7 @@ NETWORK_KEYS: Final[Mapping[str, Key]] = MappingProxyType(
         "confirmations": Key(int, 1, 10_000),
         "finality": Key(str, choices=("finalized", "latest")),
         "fee_ceiling": Key(str),
+        "replacement_fee_ceiling": Key(str),
         "commitment": Key(str, choices=("processed", "confirmed", "finalized")),
         "explorer": Key(str),
     }
@@ -370,7 +371,8 @@ def _network(name: str, given: Mapping[str, Any], problems: Problems) -> Network
         name=name,
         chain=ChainName(str(chain)),
         identity=str(merged[identity]),
-        fee_ceiling=_ceiling(where, merged, problems),
+        fee_ceiling=amount_of(where, "fee_ceiling", merged, problems),
+        replacement_ceiling=replacement_ceiling_of(where, merged, problems),
         finality=Finality(merged.get("finality", "finalized")),
         explorer=merged.get("explorer"),
         confirmations=merged.get("confirmations", 1),
@@ -387,12 +389,3 @@ def _keep_identity(name: str, given: Mapping[str, Any], problems: Problems) -> N
         fixed = built_in.get(key)
         if name != "evm-local" and fixed is not None and given.get(key, fixed) != fixed:
             problems.add(f"networks.{name}.{key}", f"{name} is {fixed}; choose another name")
-
-
-def _ceiling(where: str, merged: Mapping[str, Any], problems: Problems) -> int:
-    maximum = ChainName(merged["chain"]).max_amount
-    try:
-        return parse_human(merged["fee_ceiling"], merged["decimals"], maximum=maximum)
-    except WalletError as error:
-        problems.add(f"{where}.fee_ceiling", error.message.removeprefix("humanAmount: "))
-        return 0

@@ -204,6 +204,11 @@ class ChainSuite:
         at = await chain.latest_time()
         assert abs(at - SystemClock().now()) < HOUR_MS
 
+    async def test_an_unused_account_has_its_first_nonce_free_where_there_are_nonces(
+        self, harness: Harness, chain: Chain
+    ) -> None:
+        assert await chain.free_nonce(harness.account().address) in {0, None}
+
     async def test_the_balance_is_what_was_funded(self, harness: Harness, chain: Chain) -> None:
         account = harness.account()
         assert (await chain.balance(account.address)).amount == 0

@@ -295,6 +295,52 @@ class TestEvmChain(ChainSuite):
         tight = await chain.build(replace(request(payer, payee, 1, NETWORK), fee_ceiling=ceiling))
         assert tight.max_fee == ceiling
 
+    async def test_a_payload_that_outbids_takes_the_place_of_what_the_node_holds(
+        self, harness: EvmHarness, chain: EvmChain, payer: Account, payee: str
+    ) -> None:
+        harness.hold()
+        wanted = request(payer, payee, 1, NETWORK)
+        first = await signed_attempt(chain, payer, wanted)
+        await chain.send(first.raw)
+        higher = replace(wanted, nonce=first.nonce, outbid=(first.raw,))
+        second = await signed_attempt(chain, payer, higher)
+        empty = replace(higher, to=payer.address, amount=0, outbid=(first.raw, second.raw))
+        third = await signed_attempt(chain, payer, empty)
+        sent = [await chain.send(one.raw) for one in (second, third)]
+        harness.release()
+        seen = await settled(chain, third)
+        assert [result.outcome for result in sent] == [SendOutcome.ACCEPTED] * 2
+        assert seen.sighting is Sighting.SUCCEEDED
+        assert list(harness.landed(payer.address)) == [third.hash]
+
+    async def test_what_outbids_is_not_built_above_its_ceiling(
+        self, harness: EvmHarness, chain: EvmChain, payer: Account, payee: str
+    ) -> None:
+        wanted = request(payer, payee, 1, NETWORK)
+        first = await signed_attempt(chain, payer, wanted)
+        ceiling = first.max_cost * 9 // 8 - 1
+        higher = replace(wanted, nonce=0, outbid=(first.raw,), fee_ceiling=ceiling)
+        with pytest.raises(ChainError) as caught:
+            await chain.build(higher)
+        assert caught.value.code is Code.FEE_CEILING_EXCEEDED
+
+    async def test_the_free_nonce_is_the_first_that_neither_chain_nor_pool_has(
+        self, harness: EvmHarness, chain: EvmChain, payer: Account, payee: str
+    ) -> None:
+        wanted = request(payer, payee, 1, NETWORK)
+        landed = await signed_attempt(chain, payer, wanted)
+        await chain.send(landed.raw)
+        await settled(chain, landed)
+        harness.hold()
+        found = [await chain.free_nonce(payer.address)]
+        for nonce in (3, 1, 2):
+            await chain.send(
+                (await signed_attempt(chain, payer, replace(wanted, nonce=nonce))).raw
+            )
+            found.append(await chain.free_nonce(payer.address))
+        harness.release()
+        assert found == [1, 1, 2, 4]
+
     async def test_a_payload_of_another_chain_is_a_mismatch(
         self, chain: EvmChain, payer: Account, payee: str
     ) -> None:

@@ -43,6 +43,10 @@ FULL = a_transaction(
     executed_at=8,
     finalized_at=9,
     idempotency_key="key",
+    stuck_at=10,
+    wanted=Purpose.CANCEL,
+    cancelling_at=11,
+    offered_ceiling=2**100,
 )
 DELAY = {"tier": Tier.DELAY, "status": Status.QUEUED}
 APPROVAL = {"tier": Tier.APPROVAL, "status": Status.QUEUED}
@@ -281,6 +285,35 @@ async def test_attempts_of_an_address_stay_unfinished_until_final(store: Databas
     assert await store.read(lambda u: u.attempts.unfinished(*here)) == []
     assert await store.read(lambda u: u.attempts.highest_final_nonce(*here)) == 4
     assert await store.read(lambda u: u.attempts.unfinished("evm-local", "0xCc")) == [other]
+
+
+async def test_an_acceptance_voids_a_rejection_and_keeps_the_first_time(store: Database) -> None:
+    async def body(unit: Unit) -> None:
+        await put_transactions(unit, a_transaction())
+        await unit.attempts.add(an_attempt())
+        await unit.attempts.rejected("0x01", "no funds")
+        await unit.attempts.accepted("0x01", 7)
+        await unit.attempts.accepted("0x01", 9)
+
+    await store.run(body)
+    (found,) = await store.read(lambda unit: unit.attempts.of("t1"))
+    assert (found.accepted_at, found.rejected) == (7, None)
+
+
+async def test_what_was_ever_signed_for_a_nonce_is_found(store: Database) -> None:
+    async def body(unit: Unit) -> None:
+        await put_transactions(unit, a_transaction(), a_transaction("t2"))
+        await unit.attempts.add(an_attempt("0x01"))
+        await unit.attempts.add(an_attempt("0x02", number=2))
+        await unit.attempts.finalized("t1", 8)
+        await unit.attempts.add(an_attempt("0x03", transaction_id="t2"))
+        await unit.attempts.add(an_attempt("0x04", transaction_id="t2", nonce=1, number=2))
+        await unit.attempts.add(an_attempt("0x05", transaction_id="t2", address="0xCc", number=3))
+
+    await store.run(body)
+    found = await store.read(lambda unit: unit.attempts.at_nonce("evm-local", "0xAa", 0))
+    assert sorted(one.hash for one in found) == ["0x01", "0x02", "0x03"]
+    assert await store.read(lambda unit: unit.attempts.at_nonce("evm-local", "0xAa", 2)) == []
 
 
 async def test_audit_rows_are_numbered_and_chained_with_whatever_key_there_is(

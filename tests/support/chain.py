@@ -66,6 +66,7 @@ class LedgerChain:
         self.next_send: list[SendOutcome] = []
         self.swallows = False  # accepts bytes and forgets them
         self.reverts = False  # what lands fails
+        self.skip_nonces = 0  # how far ahead of the truth the count is
         self.sent: list[bytes] = []
         self.built: list[BuildRequest] = []
         self.holding_build: asyncio.Event | None = None
@@ -99,10 +100,11 @@ class LedgerChain:
         self._require_up()
         if self.simulation_fails:
             raise ChainError(Code.SIMULATION_FAILED, "It would fail.")
-        if self.fee > request.fee_ceiling:
+        fee = max([self.fee, *(-(-_fee_of(raw) * 9 // 8) for raw in request.outbid)])
+        if fee > request.fee_ceiling:
             raise ChainError(Code.FEE_CEILING_EXCEEDED, "Too dear now.")
         balance = self._balance(request.address)
-        if balance < request.amount + self.fee:
+        if balance < request.amount + fee:
             raise ChainError(Code.INSUFFICIENT_FUNDS, "The balance cannot pay.")
         is_evm = self._network.chain is ChainName.ETHEREUM
         nonce = self._nonce(request) if is_evm else None
@@ -112,7 +114,7 @@ class LedgerChain:
             "to": request.to,
             "amount": request.amount,
             "memo": request.memo,
-            "fee": self.fee,
+            "fee": fee,
             "nonce": nonce,
             "block": block,
             "salt": None if is_evm else request.salt,
@@ -122,7 +124,7 @@ class LedgerChain:
             nonce=nonce,
             last_valid_height=None if block is None else block + BLOCKHASH_LIFE,
             signing_height=block,
-            max_fee=self.fee,
+            max_fee=fee,
             balance=balance,
         )
 
@@ -161,6 +163,8 @@ class LedgerChain:
         payload = json.loads(json.loads(raw)["payload"])
         if self._is_used(payload["from"], payload["nonce"]):
             return SendResult(SendOutcome.REJECTED, "nonce too low")
+        if not self._make_room(payload):
+            return SendResult(SendOutcome.UNKNOWN, "replacement transaction underpriced")
         self._pool[hash_of(raw)] = payload
         if self.mines:
             self.mine()
@@ -174,17 +178,33 @@ class LedgerChain:
         self._require_up()
         return self.block_time
 
+    async def free_nonce(self, address: str) -> int | None:
+        self._require_up()
+        if self._network.chain is not ChainName.ETHEREUM:
+            return None
+        pooled = {p["nonce"] for p in self._pool.values() if p["from"] == address}
+        nonce = self._counted(address)
+        while nonce in pooled:
+            nonce += 1
+        return nonce
+
     async def is_healthy(self) -> bool:
         return not self.down
 
     def mine(self, blocks: int = 1) -> None:
-        """Add blocks; the first takes what is in the pool, one payload per nonce."""
+        """Add blocks; the first takes what is in the pool, in the order of nonces and without a gap."""
         self.height += 1
-        for known, payload in list(self._pool.items()):
-            if not self._is_used(payload["from"], payload["nonce"]):
-                self._land(known, payload)
-        self._pool.clear()
+        for known, payload in sorted(self._pool.items(), key=lambda one: one[1]["nonce"] or 0):
+            nonce = payload["nonce"]
+            if nonce is None or nonce <= self._counted(payload["from"]):
+                del self._pool[known]
+                if not self._is_used(payload["from"], nonce):
+                    self._land(known, payload)
         self.height += blocks - 1
+
+    def forget(self) -> None:
+        """The pool is lost, as when a node restarts."""
+        self._pool.clear()
 
     def finalize(self) -> None:
         """Enough blocks on top to make everything that landed final."""
@@ -246,10 +266,25 @@ class LedgerChain:
     def _nonce(self, request: BuildRequest) -> int:
         if request.nonce is not None:
             return request.nonce
-        used = [t.nonce for t in self.landed.values() if t.sender == request.address]
-        counted = max((n + 1 for n in used if n is not None), default=0)
-        nonce = max(request.nonce_floor, counted)
+        nonce = max(request.nonce_floor, self._counted(request.address)) + self.skip_nonces
         while nonce in request.taken_nonces:
+            nonce += 1
+        return nonce
+
+    def _make_room(self, payload: dict[str, Any]) -> bool:
+        """One payload per nonce; a successor must offer a tenth more."""
+        for known, old in list(self._pool.items()):
+            same = (old["from"], old["nonce"]) == (payload["from"], payload["nonce"])
+            if payload["nonce"] is None or not same or old == payload:
+                continue
+            if payload["fee"] * 10 < old["fee"] * 11:
+                return False
+            del self._pool[known]
+        return True
+
+    def _counted(self, address: str) -> int:
+        nonce = 0
+        while self._is_used(address, nonce):
             nonce += 1
         return nonce
 
@@ -272,6 +307,10 @@ class LedgerChain:
     def _require_up(self) -> None:
         if self.down:
             raise ChainError(Code.CHAIN_UNAVAILABLE, "No endpoint answers.", retryable=True)
+
+
+def _fee_of(raw: bytes) -> int:
+    return int(json.loads(json.loads(raw)["payload"])["fee"])
 
 
 def hash_of(raw: bytes) -> str:

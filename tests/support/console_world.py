@@ -31,6 +31,7 @@ from wallet.operations.keys import Keys
 from wallet.operations.new_codes import NewCodes
 from wallet.operations.owner import OwnerDesk
 from wallet.operations.queries import MemoryGuards, Queries, Sources
+from wallet.operations.replacements import Replacements
 from wallet.operations.safety import Safety, Told, Waits
 from wallet.operations.sessions import Sessions
 from wallet.operations.transactions import Transactions
@@ -117,6 +118,13 @@ class Submitted:
 
     def submit(self, transaction_id: str) -> None:
         self.ids.append(transaction_id)
+
+
+class Allowing:
+    """Rules that refuse nothing: what they say is tested where payments are signed."""
+
+    async def refusal(self, *_: Any) -> None:
+        return None
 
 
 class Balances:
@@ -307,9 +315,20 @@ async def _furnish(
     sources = Sources(lambda: vault.locked, dict, dict, memory, now, "0.1.0")
     queries = Queries(database, clock, cast(Any, Balances()), sources)
     reset = FactorReset(database, clock, cast(KeyVault, vault), keyring, 5)
-    console = Console(
-        database, clock, ids, transactions, approvals, sessions, safety, reset, codes, outbox.wake
+    networks = {NETWORK.name: NETWORK}
+    watched = SimpleNamespace(
+        look_again=lambda _network, transaction_id: executor.submit(transaction_id)
     )
+    replacements = Replacements(
+        database, clock, vault=cast(KeyVault, vault), keyring=keyring, gate=gate,
+        recheck=cast(Any, Allowing()),
+        settlement=cast(Any, watched), checkpoints=checkpoints, networks=networks,
+        execute_within_ms=600_000,
+    )  # fmt: skip
+    console = Console(
+        database, clock, ids, transactions, approvals, sessions, safety, reset, codes,
+        replacements, outbox.wake,
+    )  # fmt: skip
     return ConsoleWorld(
         database, clock, ids, vault, executor, transactions, approvals, sessions, safety, console,
         Inbox(database, clock, outbox.wake), outbox, owner_desk, queries, owner, wallet, session,

@@ -19,6 +19,7 @@ from tests.support.operations import (
     FakePassword,
     FakePolicies,
     FakeQueries,
+    FakeReplacements,
     FakeReset,
     FakeSafety,
     FakeSessions,
@@ -84,6 +85,7 @@ class FakeDaemon:
         self.clock_watch = FakeClockWatch()
         self.sessions, self.wallets, self.policies = FakeSessions(), FakeWallets(), FakePolicies()
         self.owner, self.reset = FakeOwner(), FakeReset()
+        self.replacements = FakeReplacements(self.transactions)
         self.safety, self.queries = FakeSafety(), FakeQueries()
         self.audit, self.ledger = FakeAudit(), FakeLedger()
         self.password, self.unlocking = FakePassword(), FakeUnlocking()
@@ -116,6 +118,7 @@ class FakeDaemon:
             clock_watch=self.clock_watch,
             owner=self.owner,
             reset=self.reset,
+            replacements=self.replacements,
             safety=self.safety,
             queries=self.queries,
             audit=self.audit,

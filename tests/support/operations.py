@@ -21,6 +21,7 @@ from wallet.operations.autostop import StopRuleLine
 from wallet.operations.cascade import StopReport
 from wallet.operations.ledger import LedgerReport
 from wallet.operations.queries import HeldLine, MemoryGuards, StatusView, WalletLine
+from wallet.operations.replacements import Offer, Order
 from wallet.operations.transactions import SendBody
 from wallet.pipeline.admission import Admitted
 from wallet.ports.chain import Balance
@@ -361,6 +362,24 @@ class FakeOwner(_Scripted):
 
     async def confirm_totp(self, code: str) -> None:
         self.met("confirm_totp", code)
+
+
+class FakeReplacements(_Scripted):
+    """Offers any payment that is known, at a ceiling of 0.01, for the factor that it is given."""
+
+    def __init__(self, transactions: FakeTransactions) -> None:
+        super().__init__()
+        self._transactions = transactions
+        self.factor = Factor.HOST
+
+    async def offer(self, transaction_id: str) -> Offer:
+        self.met("offer", transaction_id)
+        row = await self._transactions.get(None, transaction_id)
+        return Offer(row, 10**7, self.factor)
+
+    async def order(self, transaction_id: str, order: Order) -> Transaction:
+        self.met("order", transaction_id, order)
+        return replace((await self.offer(transaction_id)).transaction, cancelling_at=NOW)
 
 
 class FakeReset(_Scripted):

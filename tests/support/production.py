@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -138,12 +138,17 @@ def environment() -> dict[str, str]:
 
 
 @contextmanager
-def installation(tmp_path: Path, *options: str) -> Iterator[Installation]:
-    """`waiaas init` done; nothing runs yet."""
+def installation(
+    tmp_path: Path,
+    *options: str,
+    engine: tuple[str, ...] = ("py-evm",),
+    configure: Callable[[str], str] | None = None,
+) -> Iterator[Installation]:
+    """`waiaas init` done; nothing runs yet. ``engine`` are arguments of the local node."""
     password_file = tmp_path / "password"
     password_file.write_text(PASSWORD)
     password_file.chmod(0o600)
-    with evm_node() as node, telegram_sandbox() as telegram:
+    with evm_node(*engine) as node, telegram_sandbox() as telegram:
         token_file = tmp_path / "token"
         token_file.write_text(telegram.token)
         token_file.chmod(0o600)
@@ -162,7 +167,7 @@ def installation(tmp_path: Path, *options: str) -> Iterator[Installation]:
             *options,
         )
         config = made.data_dir / "config.toml"
-        config.write_text(relaxed(config.read_text()))
+        config.write_text((configure or relaxed)(config.read_text()))
         try:
             yield made
             if made.daemon is not None:

@@ -18,7 +18,8 @@ from tests.support.clock import SettableClock
 from tests.support.ids import DeterministicIds
 from tests.support.prices import FakePrices
 from tests.support.vault import PASSWORD, MemoryVault
-from wallet.bootstrap.compose import App, Ground, compose
+from wallet.bootstrap.compose import App, compose
+from wallet.bootstrap.ground import Ground
 from wallet.domain.facts import Fact
 from wallet.domain.owner import Band, Owner
 from wallet.domain.sessions import Session

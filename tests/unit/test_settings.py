@@ -144,6 +144,25 @@ def test_two_names_for_one_chain_and_a_missing_key_are_refused(tmp_path: Path) -
     assert issues["networks.half.genesis"] == "is missing"
 
 
+def test_a_replacement_may_cost_twice_the_fee_ceiling_unless_it_is_said(tmp_path: Path) -> None:
+    file = '[networks.evm-local]\nrpc = ["http://127.0.0.1:1"]\n'
+    plain = load(_write(tmp_path, file), {}).networks["evm-local"].network
+    said = f'{file}replacement_fee_ceiling = "0.05"\n'
+    other = load(_write(tmp_path, said), {}).networks["evm-local"].network
+    assert plain.most_for_replacement == 2 * plain.fee_ceiling
+    assert other.most_for_replacement == 5 * 10**16
+
+
+def test_a_replacement_may_never_cost_less_than_the_payment(tmp_path: Path) -> None:
+    file = (
+        '[networks.evm-local]\nrpc = ["http://127.0.0.1:1"]\nreplacement_fee_ceiling = "0.001"\n'
+    )
+    issues = _issues(_write(tmp_path, file))
+    assert issues == {
+        "networks.evm-local.replacement_fee_ceiling": "must not be below fee_ceiling"
+    }
+
+
 @pytest.mark.parametrize("text", ["0", "1e3", "0.0000000000000000001", "-1", ""])
 def test_a_fee_ceiling_must_be_an_exact_amount_of_the_native_coin(
     tmp_path: Path, text: str

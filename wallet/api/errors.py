@@ -69,6 +69,7 @@ STATUS: Mapping[Code, int] = MappingProxyType(
         Code.METHOD_NOT_ALLOWED: 405,
         Code.TX_ALREADY_PROCESSED: 409,
         Code.TX_EXPIRED: 410,
+        Code.TX_NOT_REPLACEABLE: 409,
         Code.INVALID_STATE_TRANSITION: 409,
         Code.IDEMPOTENCY_KEY_REUSED: 422,
         Code.RENEWAL_CONFLICT: 409,

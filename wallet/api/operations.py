@@ -13,6 +13,7 @@ from wallet.domain.sessions import Session
 from wallet.domain.transactions import Status, Transaction
 from wallet.domain.wallets import Wallet
 from wallet.operations.ledger import LedgerReport
+from wallet.operations.replacements import Offer, Order
 from wallet.operations.transactions import SendBody
 from wallet.ports.chain import Balance
 
@@ -159,6 +160,11 @@ class OwnerDesk(Protocol):
     async def set_bands(self, bands: Mapping[str, Band], actor: str) -> object: ...
     async def enrol_totp(self) -> str: ...
     async def confirm_totp(self, code: str) -> None: ...
+
+
+class Replacements(Protocol):
+    async def offer(self, transaction_id: str) -> Offer: ...
+    async def order(self, transaction_id: str, order: Order) -> Transaction: ...
 
 
 class FactorReset(Protocol):
@@ -312,6 +318,7 @@ class Operations:
     clock_watch: ClockWatch
     owner: OwnerDesk
     reset: FactorReset
+    replacements: Replacements
     safety: Safety
     queries: Queries
     audit: AuditLog

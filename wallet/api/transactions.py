@@ -107,6 +107,7 @@ def transaction_view(row: Transaction, operations: Operations) -> TransactionVie
         tx_hash=row.hash,
         fee=None if row.fee is None else str(row.fee),
         fee_ceiling=str(row.fee_ceiling),
+        cancelling=_is_cancelling(row),
         error=row.error,
         error_message=row.error_message,
         digest=row.digest,
@@ -183,7 +184,13 @@ def _formatted(row: Transaction, operations: Operations) -> str | None:
     return f"{format_units(row.amount, network.decimals)} {network.symbol}"
 
 
+def _is_cancelling(row: Transaction) -> bool:
+    return row.status is Status.SUBMITTED and row.cancelling_at is not None
+
+
 def _in_words(row: Transaction) -> str:
+    if _is_cancelling(row):
+        return "sent, being cancelled"
     if row.status is not Status.QUEUED:
         return _IN_WORDS[row.status]
     if row.tier is Tier.DELAY:

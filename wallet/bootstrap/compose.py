@@ -1,11 +1,12 @@
 """Settings, a store and a vault in; everything the doors call out."""
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from wallet import __version__
 from wallet.api.operations import Operations
+from wallet.bootstrap.ground import Ground
 from wallet.domain.owner import Factor
 from wallet.errors import KeystoreError, WalletError
 from wallet.keystore.files import BOT_TOKEN
@@ -26,6 +27,7 @@ from wallet.operations.owner import OwnerDesk
 from wallet.operations.password import MasterPassword
 from wallet.operations.policies import Minima, Policies
 from wallet.operations.queries import MemoryGuards, Queries, Sources
+from wallet.operations.replacements import Replacements
 from wallet.operations.room import Room
 from wallet.operations.safety import Safety, Told, Waits
 from wallet.operations.sessions import Defaults, Sessions
@@ -34,7 +36,6 @@ from wallet.operations.unlocking import Unlocking
 from wallet.operations.upkeep import Upkeep, Watches
 from wallet.operations.wallets import Wallets
 from wallet.persistence.anchor import AnchorFile
-from wallet.persistence.database import Database
 from wallet.pipeline.admission import Admission, Windows
 from wallet.pipeline.denials import Denials
 from wallet.pipeline.execution import Execution
@@ -45,44 +46,12 @@ from wallet.pipeline.readings import Readings
 from wallet.pipeline.recheck import Recheck
 from wallet.pipeline.repair import Repair
 from wallet.pipeline.settlement import Settlement
+from wallet.pipeline.siblings import Siblings
 from wallet.pipeline.signing import Signing
-from wallet.ports.chain import Chain
-from wallet.ports.prices import Prices
-from wallet.ports.world import Checkpoints, Clock, Ids
-from wallet.prices.static import NoPrices
-from wallet.safety.clock_guard import ClockGuard
-from wallet.safety.gate import Gate
+from wallet.pipeline.stuck import Stuck
 from wallet.safety.halt_file import HaltFile
-from wallet.safety.keyring import Keyring
-from wallet.settings import KNOWN_NETWORKS, Settings
-from wallet.signer.client import KeyVault
+from wallet.settings import KNOWN_NETWORKS
 from wallet.signer.hardening import guards
-
-Spawn = Callable[[Coroutine[Any, Any, None]], object]
-
-
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """What everything stands on. ``bot`` and ``jobs`` answer for /status what those parts say of themselves."""
-
-    settings: Settings
-    clock: Clock
-    ids: Ids
-    checkpoints: Checkpoints
-    database: Database
-    vault: KeyVault
-    keyring: Keyring
-    gate: Gate
-    clock_guard: ClockGuard
-    is_sandbox: bool  # where every clock is this host's own and proves nothing
-    chains: Mapping[str, Chain]
-    spawn: Spawn
-    started_at: int
-    stop: Callable[[], None]
-    bot: Callable[[], Mapping[str, Any]]
-    jobs: Callable[[], Mapping[str, Any]]
-    doctor: Callable[[], Awaitable[Mapping[str, Any]]]
-    prices: Prices = field(default_factory=NoPrices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,22 +85,6 @@ class _Late:
         self.retry()
 
 
-def build_chains(settings: Settings, clock: Clock) -> dict[str, Chain]:
-    """One adapter per configured network. Imports web3 and solana, so call it in a thread."""
-    from wallet.chains.evm.adapter import EvmChain  # noqa: PLC0415 - heavy
-    from wallet.chains.solana.adapter import SolanaChain  # noqa: PLC0415 - heavy
-    from wallet.domain.chains import ChainName  # noqa: PLC0415 - beside its users
-
-    chains: dict[str, Chain] = {}
-    for name, one in settings.networks.items():
-        timeout = float(settings.execution.simulate_seconds)
-        if one.network.chain is ChainName.ETHEREUM:
-            chains[name] = EvmChain(one.network, one.rpc, clock, timeout)
-        else:
-            chains[name] = SolanaChain(one.network, one.rpc, clock, one.commitment, timeout)
-    return chains
-
-
 def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each named once
     """Wire everything. No I/O."""
     settings, store, clock, ids = ground.settings, ground.database, ground.clock, ground.ids
@@ -151,8 +104,31 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         locks=locks,
         recheck=recheck,
     )
+    siblings = Siblings(
+        store,
+        signing=signing,
+        chains=ground.chains,
+        recheck=recheck,
+        checkpoints=ground.checkpoints,
+    )
     repair = Repair(
-        store, clock, signing=signing, chains=ground.chains, locks=locks, recheck=recheck
+        store,
+        clock,
+        ids,
+        signing=signing,
+        siblings=siblings,
+        chains=ground.chains,
+        locks=locks,
+        recheck=recheck,
+    )
+    stuck = Stuck(
+        store,
+        clock,
+        execution=execution,
+        repair=repair,
+        checkpoints=ground.checkpoints,
+        networks=networks,
+        stuck_ms=settings.execution.stuck_seconds * 1000,
     )
     settlement = Settlement(
         store,
@@ -160,8 +136,8 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         chains=ground.chains,
         checkpoints=ground.checkpoints,
         outcomes=outcomes,
-        execution=execution,
         repair=repair,
+        stuck=stuck,
         settled=late,
     )
     executor = Executor(
@@ -296,11 +272,24 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         ),
     )
 
-    ledger = Ledger(store, ground.chains)
+    replacements = Replacements(
+        store,
+        clock,
+        vault=ground.vault,
+        keyring=ground.keyring,
+        gate=ground.gate,
+        recheck=recheck,
+        settlement=settlement,
+        checkpoints=ground.checkpoints,
+        networks=networks,
+        execute_within_ms=settings.execution.approval_seconds * 1000,
+    )
 
     async def factor_of(transaction_id: str) -> Factor | None:
+        row = await transactions.get(None, transaction_id)
+        needed = replacements if row.is_replaceable else approvals
         try:
-            return await approvals.factor_needed(transaction_id)
+            return await needed.factor_needed(transaction_id)
         except WalletError:
             return None
 
@@ -316,7 +305,17 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         store, clock, ids, None, networks=networks, factor_of=factor_of, recovered=codes
     )
     console = Console(
-        store, clock, ids, transactions, approvals, sessions, safety, reset, codes, outbox.wake
+        store,
+        clock,
+        ids,
+        transactions,
+        approvals,
+        sessions,
+        safety,
+        reset,
+        codes,
+        replacements,
+        outbox.wake,
     )
     clock_watch = ClockWatch(
         store, clock, ground.clock_guard, _clock_world(ground), executor.retry_all
@@ -344,8 +343,9 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         clock_watch=clock_watch,
         owner=owner,
         reset=reset,
+        replacements=replacements,
         audit=AuditLog(store, ground.keyring),
-        ledger=ledger,
+        ledger=Ledger(store, ground.chains),
         safety=safety,
         queries=queries,
         password=password,

@@ -87,6 +87,6 @@ async def offline(settings: Settings, *, with_chains: bool = False) -> AsyncIter
 
 
 def _chains(settings: Settings, clock: SystemClock) -> dict[str, Chain]:
-    from wallet.bootstrap.compose import build_chains  # noqa: PLC0415 - heavy
+    from wallet.bootstrap.chains import build_chains  # noqa: PLC0415 - heavy
 
     return build_chains(settings, clock)

@@ -21,8 +21,10 @@ from wallet.api.agent import Door, agent_app
 from wallet.api.limits import Limits
 from wallet.api.operations import DaemonFacts, Operations
 from wallet.api.owner import HOST, owner_app
-from wallet.bootstrap.compose import App, Ground, build_chains, compose
+from wallet.bootstrap.chains import build_chains
+from wallet.bootstrap.compose import App, compose
 from wallet.bootstrap.doctor import examine
+from wallet.bootstrap.ground import Ground
 from wallet.bootstrap.place import require_same_kind
 from wallet.bootstrap.prices import build_prices
 from wallet.bootstrap.quietly import import_quietly

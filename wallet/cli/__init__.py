@@ -22,6 +22,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "approve": "payments.approve",
     "reject": "payments.reject",
     "cancel": "payments.cancel",
+    "speed-up": "replacements.speed_up",
     "transactions": "payments.transactions",
     "send": "send.send",
     "kill": "safety.kill",

@@ -25,3 +25,4 @@ CurrentCode = Annotated[
     typer.Option("--current-code", help="A code of the authenticator app that is enrolled now."),
 ]
 Reason = Annotated[str | None, typer.Option("--reason", help="Why; it is kept in the audit.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask again.")]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from wallet.domain.sessions import Session
 from wallet.domain.spending import Bucket, Reservation, bucket_start
-from wallet.domain.stories import Story, Told, told
+from wallet.domain.stories import Story, Told, most_with_fills, told
 from wallet.domain.story_checks import check_story
 from wallet.domain.transactions import OPEN, Settlement, Status, Transaction
 from wallet.domain.violations import Invariant, Violation
@@ -69,6 +69,7 @@ class Books:
         for held in self._held.values():
             for asset in {held.asset, held.native_asset}:
                 self._reserved[held.session_id, asset] += held.of(asset)
+        self._beyond: Counter[tuple[str, str]] = Counter()
         self._buckets: dict[BucketKey, _Sum] = {}
         self._counted: Counter[str] = Counter()
         self._spent: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -85,10 +86,14 @@ class Books:
         self.transactions += 1
         tale = told(row, story.facts)
         yield from check_story(story, row, tale, self._wallets.get(row.wallet_id))
-        yield from self._check_reservation(row)
+        most = most_with_fills(row, story)
+        yield from self._check_reservation(row, most)
         if row.status in OPEN or not is_released(tale):
             self._counted[row.session_id] += 1
         cost = cost_of(row, tale)
+        used = most if row.status in OPEN else fee_told(tale)
+        # Cancellations and fills of gaps are not held against the session's limits.
+        self._beyond[row.session_id, f"{row.network}/{NATIVE}"] += max(0, used - row.fee_ceiling)
         if cost is not None:
             self._remember(row, cost)
         self._remember_movement(row, cost)
@@ -107,7 +112,7 @@ class Books:
 
     # ---- reservations
 
-    def _check_reservation(self, row: Transaction) -> Iterator[Violation]:
+    def _check_reservation(self, row: Transaction, most: int) -> Iterator[Violation]:
         held = self._held.pop(row.id, None)
         if row.status not in OPEN:
             if held is not None:
@@ -122,7 +127,7 @@ class Books:
                 Invariant.RESERVATION_MISSING, row.id, f"It is {row.status} and holds no money."
             )
             return
-        expected = reservation_of(row)
+        expected = reservation_of(row, most)
         for name in Reservation.__slots__:
             if getattr(held, name) != getattr(expected, name):
                 yield Violation(
@@ -192,7 +197,7 @@ class Books:
             )
         limit = session.limits.amounts.get(asset)
         used = must + self._reserved[session.id, asset]
-        if limit is not None and used > limit:
+        if limit is not None and used - self._beyond[session.id, asset] > limit:
             yield Violation(
                 Invariant.SESSION_LIMIT,
                 session.id,
@@ -234,8 +239,8 @@ def fee_told(tale: Told) -> int:
     return int(text) if text.isdecimal() else 0
 
 
-def reservation_of(row: Transaction) -> Reservation:
-    """What must be set aside while the row is open."""
+def reservation_of(row: Transaction, fee: int) -> Reservation:
+    """What must be set aside while the row is open. ``fee``: what its payloads may cost, native base units."""
     return Reservation(
         transaction_id=row.id,
         wallet_id=row.wallet_id,
@@ -243,7 +248,7 @@ def reservation_of(row: Transaction) -> Reservation:
         asset=row.asset,
         amount=row.amount,
         native_asset=f"{row.network}/{NATIVE}",
-        fee=row.fee_ceiling,
+        fee=fee,
         owner_approved=row.consent_at is not None,
         created_at=row.created_at,
     )

@@ -37,6 +37,14 @@ class Network:
     confirmations: int = 1
     finality: Finality = Finality.FINALIZED
     explorer: str | None = None
+    replacement_ceiling: int | None = None  # EVM; None: twice the fee ceiling
+
+    @property
+    def most_for_replacement(self) -> int:
+        """The most in fees, native base units, that a payment may cost once the owner sped it up or cancels it."""
+        if self.replacement_ceiling is not None:
+            return self.replacement_ceiling
+        return 2 * self.fee_ceiling
 
     @property
     def native(self) -> Asset:

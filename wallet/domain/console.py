@@ -22,8 +22,20 @@ class Card:
     retry_at: int = 0
     attempts: int = 0
     renderings: tuple[str, ...] = ()
-    stage: str = "CARD"  # CARD, CONFIRM (approve pressed once) or CODE (a code is awaited)
+    stage: str = "CARD"  # CARD, or what was pressed: see ``Stage``
     stage_until: int | None = None
+
+
+class Stage(StrEnum):
+    """How far the owner is with a card: nothing pressed, a confirmation asked for, or a code awaited."""
+
+    CARD = "CARD"
+    CONFIRM = "CONFIRM"  # Approve was pressed
+    CODE = "CODE"
+    SPEED_UP = "SPEED_UP"
+    SPEED_UP_CODE = "SPEED_UP_CODE"
+    CANCEL = "CANCEL"
+    CANCEL_CODE = "CANCEL_CODE"
 
 
 class AlertState(StrEnum):
@@ -54,6 +66,10 @@ class Action(StrEnum):
     BACK = "BACK"
     REJECT = "REJECT"
     CANCEL = "CANCEL"
+    SPEED_UP = "SPEED_UP"
+    CONFIRM_SPEED_UP = "CONFIRM_SPEED_UP"
+    CANCEL_SENT = "CANCEL_SENT"
+    CONFIRM_CANCEL_SENT = "CONFIRM_CANCEL_SENT"
     REVOKE_SESSION = "REVOKE_SESSION"
     CONFIRM_KILL = "CONFIRM_KILL"
     DISMISS = "DISMISS"

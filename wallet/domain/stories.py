@@ -7,7 +7,15 @@ from typing import Any
 
 from wallet.domain.facts import Fact
 from wallet.domain.tiers import Tier
-from wallet.domain.transactions import TERMINAL, TRANSITIONS, Attempt, Move, Status, Transaction
+from wallet.domain.transactions import (
+    TERMINAL,
+    TRANSITIONS,
+    Attempt,
+    Move,
+    Status,
+    Transaction,
+    gap_fills,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +58,26 @@ class Story:
 MOVES: Mapping[tuple[Status, Fact], Move] = MappingProxyType(
     {(status, move.fact): move for (status, _), move in TRANSITIONS.items()}
 )
+_SIGNED = frozenset({Status.SUBMITTED})
 # Facts that move nothing, and the statuses they may be told in.
 NOTES: Mapping[Fact, frozenset[Status]] = MappingProxyType(
     {
         Fact.TX_APPROVED: frozenset({Status.QUEUED}),
         Fact.TX_RELEASED: frozenset({Status.QUEUED}),
-        Fact.TX_REPLACED: frozenset({Status.SUBMITTED}),
+        Fact.TX_STUCK: _SIGNED,
+        Fact.TX_SPEED_UP_ORDERED: _SIGNED,
+        Fact.TX_SPEED_UP_DROPPED: _SIGNED,
+        Fact.TX_CANCEL_ORDERED: _SIGNED,
+        Fact.TX_REPLACED: _SIGNED,
+        Fact.TX_RENEWED: _SIGNED,
+        Fact.TX_GAP_FILLED: _SIGNED,
         Fact.TX_NONCE_TAKEN: frozenset({Status.SUBMITTED, Status.CONFIRMED}),
         Fact.TX_REORGED: frozenset({Status.CONFIRMED}),
         Fact.TX_FINALIZED: TERMINAL,
     }
 )
+# The owner's orders about a payment that is on its way.
+ORDERS = (Fact.TX_SPEED_UP_ORDERED, Fact.TX_CANCEL_ORDERED)
 # What must have been told before a waiting row may leave.
 CLEARED_BY: Mapping[Tier, Fact] = MappingProxyType(
     {Tier.DELAY: Fact.TX_RELEASED, Tier.APPROVAL: Fact.TX_APPROVED}
@@ -79,6 +96,18 @@ class Told:
 
     def has(self, fact: Fact) -> bool:
         return fact in self.counted
+
+
+def most_in_fees(row: Transaction, facts: Sequence[RecordedFact]) -> int:
+    """What the payload at the row's own nonce may cost, native base units: as decided, or as ordered since."""
+    stated = [str(one.details.get("ceiling")) for one in facts if one.fact in ORDERS]
+    return max([row.fee_ceiling, *(int(text) for text in stated if text.isdecimal())])
+
+
+def most_with_fills(row: Transaction, story: Story) -> int:
+    """The same, and what fills of the nonces below it may cost."""
+    fills = sum(one.max_cost for one in gap_fills(story.attempts))
+    return most_in_fees(row, story.facts) + fills
 
 
 def told(row: Transaction, facts: Sequence[RecordedFact]) -> Told:

@@ -6,9 +6,17 @@ from typing import Any
 
 from wallet.domain.facts import Fact
 from wallet.domain.intents import request_hash
-from wallet.domain.stories import RecordedFact, Story, Told
+from wallet.domain.stories import (
+    ORDERS,
+    Answer,
+    RecordedFact,
+    Story,
+    Told,
+    most_in_fees,
+    most_with_fills,
+)
 from wallet.domain.tiers import Tier
-from wallet.domain.transactions import Attempt, Purpose, Settlement, Transaction
+from wallet.domain.transactions import Attempt, Purpose, Settlement, Transaction, gap_fills
 from wallet.domain.violations import Invariant, Violation
 from wallet.domain.wallets import Wallet
 
@@ -24,8 +32,9 @@ def check_story(
     yield from _facts(row, tale)
     yield from _request(row, story.facts)
     yield from _consent(story, row)
+    yield from _orders(story, row)
     yield from _attempts(story, row, tale, wallet)
-    yield from _fee(row, tale)
+    yield from _fee(row, tale, most_with_fills(row, story))
 
 
 def _facts(row: Transaction, tale: Told) -> Iterator[Violation]:
@@ -81,7 +90,8 @@ def _decided(asked: RecordedFact) -> tuple[Any, ...]:
 
 
 def _consent(story: Story, row: Transaction) -> Iterator[Violation]:
-    given = [answer for answer in story.answers if answer.answer == APPROVED]
+    ordered = _answers_to_orders(story, row)
+    given = [one for one in story.answers if one.answer == APPROVED and one not in ordered]
     approved = [fact for fact in story.facts if fact.fact == Fact.TX_APPROVED]
     consented = row.consent_at is not None
     if not (consented == bool(approved) == bool(given)) or len(given) > 1:
@@ -99,6 +109,31 @@ def _consent(story: Story, row: Transaction) -> Iterator[Violation]:
             yield Violation(Invariant.CONSENT, row.id, "The owner's answer is to another payment.")
         if (fact.at, fact.details.get("digest")) != (row.consent_at, row.digest):
             yield Violation(Invariant.CONSENT, row.id, "What was approved is not this payment.")
+
+
+def _answers_to_orders(story: Story, row: Transaction) -> list[Answer]:
+    """The owner's yes to a higher fee: not to the payment, but to what an order added."""
+    orders = {(one.at, one.details.get("factor")) for one in story.facts if one.fact in ORDERS}
+    consent = (row.consent_at, row.asset, row.amount)
+    return [
+        one
+        for one in story.answers
+        if one.answer == APPROVED
+        and (one.at, one.factor) in orders
+        and (one.at, one.asset, one.amount) != consent
+    ]
+
+
+def _orders(story: Story, row: Transaction) -> Iterator[Violation]:
+    """Together the answers to orders released what the orders allow beyond what was decided."""
+    released = sum(one.amount for one in _answers_to_orders(story, row))
+    added = most_in_fees(row, story.facts) - row.fee_ceiling
+    if released != added:
+        yield Violation(
+            Invariant.CONSENT,
+            row.id,
+            f"Its orders add {added} in fees; the owner's answers to them released {released}.",
+        )
 
 
 def _attempts(
@@ -119,16 +154,26 @@ def _attempts(
     if [attempt.number for attempt in attempts] != list(range(1, len(attempts) + 1)):
         numbers = ", ".join(str(attempt.number) for attempt in attempts)
         yield Violation(Invariant.ATTEMPT_NUMBER, row.id, f"Its attempts are numbered {numbers}.")
-    if len({attempt.nonce for attempt in attempts}) > 1:
+    if not all(_may_fill(fill, attempts[0]) for fill in gap_fills(attempts)):
         nonces = ", ".join(str(attempt.nonce) for attempt in attempts)
         yield Violation(Invariant.ATTEMPT_NONCE, row.id, f"Its attempts hold the nonces {nonces}.")
     if (row.hash is not None or signed) and row.hash not in {a.hash for a in attempts}:
         yield Violation(Invariant.HASH, row.id, f"No attempt of it has the hash {row.hash}.")
     for attempt in attempts:
-        yield from _attempt(attempt, row, wallet)
+        is_own = attempt.nonce == attempts[0].nonce
+        fee = most_in_fees(row, story.facts) if is_own else row.fee_ceiling
+        yield from _attempt(attempt, row, wallet, fee)
 
 
-def _attempt(attempt: Attempt, row: Transaction, wallet: Wallet | None) -> Iterator[Violation]:
+def _may_fill(fill: Attempt, own: Attempt) -> bool:
+    """Whether it is an empty payload below the row's own nonce."""
+    below = fill.nonce is not None and own.nonce is not None and fill.nonce < own.nonce
+    return below and fill.purpose is Purpose.FILL
+
+
+def _attempt(
+    attempt: Attempt, row: Transaction, wallet: Wallet | None, fee: int
+) -> Iterator[Violation]:
     place = (attempt.network, attempt.address)
     if (
         wallet is None
@@ -140,8 +185,8 @@ def _attempt(attempt: Attempt, row: Transaction, wallet: Wallet | None) -> Itera
             row.id,
             f"{attempt.hash} is of {attempt.address}, {attempt.network}.",
         )
-    moves_coin = attempt.purpose is Purpose.PAY and row.asset == f"{row.network}/native"
-    most = row.fee_ceiling + (row.amount if moves_coin else 0)
+    moves_coin = attempt.purpose.pays and row.asset == f"{row.network}/native"
+    most = fee + (row.amount if moves_coin else 0)
     if attempt.max_cost > most:
         yield Violation(
             Invariant.ATTEMPT_COST,
@@ -150,7 +195,7 @@ def _attempt(attempt: Attempt, row: Transaction, wallet: Wallet | None) -> Itera
         )
 
 
-def _fee(row: Transaction, tale: Told) -> Iterator[Violation]:
+def _fee(row: Transaction, tale: Told, most: int) -> Iterator[Violation]:
     move, fact = tale.last_move, tale.last_fact
     if move is None or fact is None:
         return
@@ -159,5 +204,5 @@ def _fee(row: Transaction, tale: Told) -> Iterator[Violation]:
     named = str(fact.details.get("fee", "0"))
     if str(row.fee or 0) != named:
         yield Violation(Invariant.FEE, row.id, f"The row's fee is {row.fee}, its fact's {named}.")
-    if (row.fee or 0) > row.fee_ceiling:
-        yield Violation(Invariant.FEE, row.id, f"The fee {row.fee} is above {row.fee_ceiling}.")
+    if (row.fee or 0) > most:
+        yield Violation(Invariant.FEE, row.id, f"The fee {row.fee} is above {most}.")

@@ -1,11 +1,12 @@
 """The life of a transaction: eight statuses and the one table of moves between them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
 from wallet.domain.authority import Proof
+from wallet.domain.chains import ChainName
 from wallet.domain.facts import Fact
 from wallet.domain.tiers import Tier
 from wallet.errors import Code, ConflictError
@@ -108,7 +109,18 @@ class Purpose(StrEnum):
     """Why a payload was signed."""
 
     PAY = "PAY"
-    FILL = "FILL"  # a zero-value transfer that takes the place of a payload no node accepts
+    SPEED_UP = (
+        "SPEED_UP"  # the same payment at the same nonce, at higher fees; the owner asked for it
+    )
+    CANCEL = "CANCEL"  # a zero-value transfer at the same nonce; the owner asked for it
+    FILL = (
+        "FILL"  # a zero-value transfer: at a nonce nothing else can use, so that later ones go on
+    )
+
+    @property
+    def pays(self) -> bool:
+        """Whether it moves the payment's amount; the others move nothing but their fee."""
+        return self in (Purpose.PAY, Purpose.SPEED_UP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +161,16 @@ class Transaction:
     executed_at: int | None = None  # when we saw it included
     finalized_at: int | None = None
     idempotency_key: str | None = None
+    stuck_at: int | None = None  # SUBMITTED: since when the owner is offered to speed up or cancel
+    wanted: Purpose | None = None  # SPEED_UP or CANCEL: ordered by the owner, not signed yet
+    cancelling_at: int | None = None  # since when the owner wants it not to land
+    offered_ceiling: int | None = None  # the most in fees, as stated with the offer
     proof: Proof = field(default=Proof.UNKNOWN, compare=False, repr=False)
+
+    @property
+    def is_replaceable(self) -> bool:
+        """Whether another payload can still take the place of the signed one: EVM only."""
+        return self.status is Status.SUBMITTED and self.chain == ChainName.ETHEREUM
 
     @property
     def is_cleared(self) -> bool:
@@ -186,3 +207,16 @@ class Attempt:
     accepted_at: int | None = None
     rejected: str | None = None  # why every endpoint definitively refused these bytes
     finalized_at: int | None = None
+
+
+def siblings(attempts: Sequence[Attempt]) -> list[Attempt]:
+    """The payloads of a transaction of which the chain takes one: those at its own nonce, oldest first.
+
+    ``attempts`` are all of one transaction, in order; the first is its payment. On Solana all are siblings.
+    """
+    return [one for one in attempts if one.nonce == attempts[0].nonce]
+
+
+def gap_fills(attempts: Sequence[Attempt]) -> list[Attempt]:
+    """The empty payloads below the transaction's own nonce, without which it could not be included."""
+    return [one for one in attempts if one.nonce != attempts[0].nonce]

@@ -6,6 +6,8 @@ from types import MappingProxyType
 from wallet.domain.facts import Fact
 
 _MOVE = ("status", "attempt", "hash", "error", "message", "fee")
+_ORDER = ("factor", "ceiling", "digest")
+_PAYLOAD = ("hash", "purpose", "number", "maxCost")
 _STOP = ("state", "reason")
 _SESSION = ("name",)
 _AUTO_STOP = ("rule", "rules", "wallet")
@@ -53,7 +55,13 @@ DETAILS: Mapping[Fact, tuple[str, ...]] = MappingProxyType(
         Fact.TX_RELEASED: ("dueAt",),
         Fact.TX_EXECUTING: _MOVE,
         Fact.TX_SUBMITTED: _MOVE,
-        Fact.TX_REPLACED: ("hash", "purpose"),
+        Fact.TX_STUCK: ("hash", "ceiling"),
+        Fact.TX_SPEED_UP_ORDERED: _ORDER,
+        Fact.TX_SPEED_UP_DROPPED: ("error", "reason"),
+        Fact.TX_CANCEL_ORDERED: _ORDER,
+        Fact.TX_REPLACED: _PAYLOAD,
+        Fact.TX_RENEWED: _PAYLOAD,
+        Fact.TX_GAP_FILLED: _PAYLOAD,
         Fact.TX_CONFIRMED: _MOVE,
         Fact.TX_FINALIZED: ("status", "hash"),
         Fact.TX_REORGED: (),

@@ -1,15 +1,31 @@
 """Which buttons a card has, and the opaque handles they carry."""
 
 from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
-from wallet.domain.console import Action, Handle
+from wallet.domain.console import Action, Handle, Stage
 from wallet.domain.owner import Factor
 from wallet.domain.tiers import Tier
 from wallet.domain.transactions import Status, Transaction
 from wallet.ports.world import Ids
 
 HANDLE_BYTES: Final = 16
+_WAITING: Final[Mapping[str, tuple[Action, ...]]] = MappingProxyType(
+    {
+        Stage.CONFIRM: (Action.CONFIRM_APPROVE, Action.BACK),
+        Stage.CODE: (Action.BACK,),
+    }
+)
+_STUCK: Final[Mapping[str, tuple[Action, ...]]] = MappingProxyType(
+    {
+        Stage.SPEED_UP: (Action.CONFIRM_SPEED_UP, Action.BACK),
+        Stage.SPEED_UP_CODE: (Action.BACK,),
+        Stage.CANCEL: (Action.CONFIRM_CANCEL_SENT, Action.BACK),
+        Stage.CANCEL_CODE: (Action.BACK,),
+    }
+)
 
 
 def is_waiting_for_owner(transaction: Transaction, now: int) -> bool:
@@ -26,19 +42,36 @@ def is_waiting_for_time(transaction: Transaction) -> bool:
     return transaction.tier is Tier.DELAY and transaction.status is Status.QUEUED
 
 
+def is_stuck(transaction: Transaction) -> bool:
+    """Whether it is on its way for long, and the owner can still order something about it."""
+    return (
+        transaction.is_replaceable
+        and transaction.stuck_at is not None
+        and transaction.wanted is None
+        and transaction.cancelling_at is None
+    )
+
+
+def is_offered(transaction: Transaction, now: int) -> bool:
+    """Whether the card asks the owner for something that needs a proof."""
+    return is_stuck(transaction) or is_waiting_for_owner(transaction, now)
+
+
 def actions_of(transaction: Transaction, stage: str, now: int) -> tuple[Action, ...]:
-    """The buttons of a card in ``stage`` (CARD, CONFIRM or CODE); none once it is decided."""
+    """The buttons of a card in ``stage``; none once it is decided."""
     if is_waiting_for_time(transaction):
         return (Action.CANCEL,)
-    if not is_waiting_for_owner(transaction, now):
-        return ()
-    match stage:
-        case "CONFIRM":
-            return (Action.CONFIRM_APPROVE, Action.BACK)
-        case "CODE":
-            return (Action.BACK,)
-        case _:
-            return (Action.APPROVE, Action.REJECT)
+    if is_stuck(transaction):
+        return _STUCK.get(stage, (Action.SPEED_UP, Action.CANCEL_SENT))
+    if is_waiting_for_owner(transaction, now):
+        return _WAITING.get(stage, (Action.APPROVE, Action.REJECT))
+    return ()
+
+
+def stage_of(transaction: Transaction, stage: str, now: int) -> str:
+    """``stage``, or CARD where it does not belong to what the card asks now."""
+    known = _STUCK if is_stuck(transaction) else _WAITING
+    return stage if is_offered(transaction, now) and stage in known else Stage.CARD.value
 
 
 def given_here(actions: tuple[Action, ...], factor: Factor | None) -> tuple[Action, ...]:

@@ -116,6 +116,15 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
                 "Row: {row}",
             ),
         ),
+        "TX_UNPAID": Template(
+            Severity.ALARM,
+            "A payment that was told as paid did not happen",
+            (
+                "The chain took it back, and what is final now is something else.",
+                "It still counts as spent. Compare the wallet with an explorer.",
+                "Payment: {transactionId}",
+            ),
+        ),
         "DATABASE_BEHIND": Template(
             Severity.STOP,
             "The database is older than what already happened",
@@ -238,6 +247,32 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
             Severity.ALARM,
             "The host's clock is right again",
             ("What waited goes on.",),
+        ),
+        "SPEED_UP_DROPPED": Template(
+            Severity.ALARM,
+            "A payment was not sped up",
+            (
+                "What was sent before is still on its way.",
+                "Transaction: {transactionId}.",
+                "Reason: {reason}",
+            ),
+        ),
+        "CANCEL_WAITS": Template(
+            Severity.ALARM,
+            "A payment cannot be cancelled yet",
+            (
+                "It is tried again by itself; the payment may still land.",
+                "Transaction: {transactionId}.",
+                "Reason: {reason}",
+            ),
+        ),
+        "GAP_FILLED": Template(
+            Severity.NEWS,
+            "A gap before a waiting payment was filled",
+            (
+                "An empty transfer of the wallet to itself took a number that nothing used.",
+                "Waiting payment: {transactionId}.",
+            ),
         ),
         "NONCE_TAKEN": Template(
             Severity.ALARM,

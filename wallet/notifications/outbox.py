@@ -21,8 +21,10 @@ from wallet.notifications.alerts import Alerts, Recovered
 from wallet.notifications.buttons import (
     actions_of,
     given_here,
+    is_offered,
     is_waiting_for_owner,
     new_handle,
+    stage_of,
 )
 from wallet.notifications.messages import Severity, severity_of
 from wallet.notifications.pauses import FIRST_RETRY_MS, pause_ms
@@ -187,7 +189,7 @@ class Outbox:
 
     async def _factor(self, card: Card) -> Factor | None:
         row = await self._store.read(lambda unit: unit.transactions.get(card.transaction_id))
-        if row is None or not is_waiting_for_owner(row, self._clock.now()):
+        if row is None or not is_offered(row, self._clock.now()):
             return None
         try:
             return await self._factor_of(card.transaction_id)
@@ -207,7 +209,7 @@ class Outbox:
             return None
         lapsed = card.stage_until is not None and card.stage_until <= now
         card = _for_chat(card, due.chat_id)
-        if lapsed or not is_waiting_for_owner(row, now):
+        if lapsed or stage_of(row, card.stage, now) != card.stage:
             card = replace(card, stage="CARD", stage_until=None)
         known = await unit.console.handles_of(row.id)
         handles = self._handles(card, row, factor, known)

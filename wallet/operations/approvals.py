@@ -20,6 +20,7 @@ from wallet.errors import (
     UnavailableError,
 )
 from wallet.operations.factor_reset import reset_is_over
+from wallet.operations.factors import require_strength, spend_step
 from wallet.operations.transactions import already_processed
 from wallet.pipeline.executor import Executor
 from wallet.pipeline.moves import redraw
@@ -32,8 +33,6 @@ from wallet.safety.keyring import Keyring
 CODE_TRIES = 5
 CODE_FIRST_WAIT_MS = 30_000
 FROZEN_MS = 10 * 365 * DAY_MS
-
-_STRENGTH = {Factor.TAP: 0, Factor.CODE: 1, Factor.HOST: 2}
 
 
 class Approvals:
@@ -96,8 +95,7 @@ class Approvals:
             _require_same(row, digest)
             require_proof(row.proof, "payment")
             needed = await self._needed(unit, row, enrolled)
-            if _STRENGTH[factor] < _STRENGTH[needed]:
-                raise _stronger(needed)
+            require_strength(factor, needed, "approve")
             if factor is Factor.CODE or totp_step is not None:
                 await spend_step(unit, totp_step)
             return await self._consent(unit, row, factor, actor, now)
@@ -266,31 +264,6 @@ def _require_same(row: Transaction, digest: str) -> None:
         raise ConflictError(
             Code.CARD_MISMATCH, "What was approved is not this payment; nothing was approved."
         )
-
-
-async def spend_step(unit: Unit, step: int | None) -> None:
-    """Spend the time step of a right code; FACTOR_INVALID when it, or a later one, was spent before."""
-    if step is None or not await unit.authority.spend_step(step):
-        raise AuthError(
-            Code.FACTOR_INVALID,
-            "That code was used before.",
-            details={"usedBefore": True},
-            hint="Wait for the next code.",
-        )
-
-
-def _stronger(needed: Factor) -> RefusedError:
-    hints = {
-        Factor.TAP: "Tap Approve and Confirm.",
-        Factor.CODE: "Send the code of your authenticator app.",
-        Factor.HOST: "On the host: waiaas approve.",
-    }
-    return RefusedError(
-        Code.FACTOR_REQUIRED,
-        "This amount needs a stronger proof.",
-        details={"factor": needed.value},
-        hint=hints[needed],
-    )
 
 
 def _wait_ms(count: int) -> int:

@@ -13,9 +13,11 @@ from wallet.domain.console import Action, Card, Challenge, Handle
 from wallet.domain.owner import Factor
 from wallet.domain.safety import SystemState
 from wallet.errors import AuthError, Code, ConflictError, NotFoundError, WalletError
-from wallet.notifications.buttons import is_waiting_for_owner
+from wallet.notifications.buttons import is_stuck, is_waiting_for_owner
+from wallet.operations.asks import APPROVING, ASKS, ORDERS, Ask
 from wallet.operations.console_needs import (
     Approvals,
+    Replacements,
     Safety,
     Sessions,
     StopReport,
@@ -24,7 +26,8 @@ from wallet.operations.console_needs import (
 from wallet.operations.factor_reset import FactorReset
 from wallet.operations.freezing import Alarm, freeze, is_frozen
 from wallet.operations.new_codes import PURPOSE, NewCodes
-from wallet.operations.offers import Offers
+from wallet.operations.replacements import Order
+from wallet.operations.stages import CODE_MS, CONFIRM_MS, Stages
 from wallet.operations.taps import (
     CARD_ACTIONS,
     CODES_ACTIONS,
@@ -42,9 +45,6 @@ from wallet.operations.taps import (
 from wallet.ports.store import Unit
 
 ACTOR: Final = "owner:telegram"
-CONFIRM_MS: Final = 60_000
-CODE_MS: Final = 120_000
-CODE_TRIES: Final = 5
 
 # Refusals which say that somebody, or time, was faster than the tap.
 _TOO_LATE: Final = frozenset(
@@ -65,7 +65,7 @@ class _Tap:
 
 
 @dataclass(frozen=True, slots=True)
-class Console(Offers):
+class Console(Stages):
     """Taps and typed codes of the owner's chat. ``wake`` stirs the outbox."""
 
     transactions: Transactions
@@ -74,6 +74,7 @@ class Console(Offers):
     safety: Safety
     reset: FactorReset
     codes: NewCodes
+    replacements: Replacements
     wake: Callable[[], None]
 
     # ---- taps
@@ -191,12 +192,14 @@ class Console(Offers):
 
     async def _act(self, tap: _Tap) -> Answer:
         match tap.handle.action:
-            case Action.APPROVE:
+            case Action.APPROVE | Action.SPEED_UP | Action.CANCEL_SENT:
                 return await self._ask(tap)
             case Action.CONFIRM_APPROVE:
                 return await self._confirm(tap)
+            case Action.CONFIRM_SPEED_UP | Action.CONFIRM_CANCEL_SENT:
+                return await self._confirm_order(tap)
             case Action.BACK:
-                await self._show_stage(tap, "CARD", None)
+                await self._show_stage(tap.handle, "CARD", None)
                 return Answer(AnswerKind.BACK)
             case Action.REJECT | Action.CANCEL:
                 return await self._stop_one(tap)
@@ -233,24 +236,43 @@ class Console(Offers):
         rejected = tap.handle.action is Action.REJECT
         reason = "Rejected in Telegram" if rejected else "Cancelled in Telegram"
         await self.transactions.cancel(tap.handle.subject, actor=ACTOR, reason=reason)
-        await self._show_stage(tap, "CARD", None)
+        await self._show_stage(tap.handle, "CARD", None)
         return Answer(AnswerKind.REJECTED if rejected else AnswerKind.CANCELLED)
 
     # ---- approving
 
     async def _ask(self, tap: _Tap) -> Answer:
         """The first tap: ask for the proof that this amount needs."""
-        match await self.approvals.factor_needed(tap.handle.subject):
+        ask = ASKS.get(tap.handle.action, APPROVING)
+        needs = self.approvals if ask is APPROVING else self.replacements
+        match await needs.factor_needed(tap.handle.subject):
             case Factor.TAP:
-                until = self.clock.now() + CONFIRM_MS
-                await self._show_stage(tap, "CONFIRM", until)
+                await self._show_stage(tap.handle, ask.confirm, self.clock.now() + CONFIRM_MS)
                 return Answer(AnswerKind.CONFIRM_ASKED)
             case Factor.CODE:
-                await self._show_stage(tap, "CODE", self.clock.now() + CODE_MS)
+                await self._show_stage(tap.handle, ask.code, self.clock.now() + CODE_MS)
                 return Answer(AnswerKind.CODE_ASKED, alert=True)
             case Factor.HOST:
-                params = {"id": tap.handle.subject}
+                params = {"id": tap.handle.subject, "command": ask.command}
                 return Answer(AnswerKind.HOST_NEEDED, alert=True, params=params)
+
+    async def _confirm_order(self, tap: _Tap) -> Answer:
+        handle, ask = tap.handle, ASKS[tap.handle.action]
+        offer = await self.replacements.offer(handle.subject)
+        if offer.factor is not Factor.TAP:
+            return await self._ask(tap)  # other releases used up what a tap may release
+        await self._order(ask, handle.subject, handle.digest, Factor.TAP, None)
+        await self._show_stage(tap.handle, "CARD", None)
+        return Answer(ask.done)
+
+    async def _order(
+        self, ask: Ask, subject: str, digest: str, factor: Factor, step: int | None
+    ) -> None:
+        """The ceiling is the one on the card: it was noted when the buttons were first shown."""
+        assert ask.purpose is not None  # only orders get here
+        ceiling = (await self.replacements.offer(subject)).ceiling
+        order = Order(ask.purpose, digest, ceiling, factor, ACTOR, step)
+        await self.replacements.order(subject, order)
 
     async def _confirm(self, tap: _Tap) -> Answer:
         handle = tap.handle
@@ -259,39 +281,8 @@ class Console(Offers):
         await self.approvals.approve(
             handle.subject, digest=handle.digest, factor=Factor.TAP, actor=ACTOR
         )
-        await self._show_stage(tap, "CARD", None)
+        await self._show_stage(tap.handle, "CARD", None)
         return Answer(AnswerKind.APPROVED)
-
-    async def _show_stage(self, tap: _Tap, stage: str, until: int | None) -> None:
-        """Spend the handle and have the card redrawn in ``stage``, in one unit."""
-
-        async def body(unit: Unit) -> None:
-            await unit.console.use_handle(tap.handle.handle, self.clock.now())
-            await self._end_challenge(unit)
-            await _set_stage(unit, tap.handle.subject, stage, until)
-            if stage == "CODE" and until is not None:
-                await unit.console.add_challenge(self._challenge(tap.handle, until))
-
-        await self.store.run(body)
-
-    def _challenge(self, handle: Handle, until: int) -> Challenge:
-        return Challenge(
-            id=self.ids.new(),
-            purpose="APPROVE",
-            subject=handle.subject,
-            digest=handle.digest,
-            factor=Factor.CODE.value,
-            tries_left=CODE_TRIES,
-            expires_at=until,
-        )
-
-    async def _end_challenge(self, unit: Unit) -> None:
-        """One code answers one card: end any wait for a code and take its card back."""
-        now = self.clock.now()
-        waiting = await unit.console.open_challenge(now)
-        if waiting is not None:
-            await unit.console.end_challenges(now)
-            await _set_stage(unit, waiting.subject, "CARD", None)
 
     async def typed_code(self, chat_id: int, text: str) -> Answer:
         """Answer the open challenge of the chat with a six-digit code."""
@@ -312,6 +303,10 @@ class Console(Offers):
         if challenge.purpose == PURPOSE:
             messages = await self.codes.give(challenge.subject, Factor.CODE, ACTOR, step)
             return Answer(AnswerKind.CODES_GIVEN, bare_messages=messages)
+        ask = ORDERS.get(challenge.purpose)
+        if ask is not None:
+            await self._order(ask, challenge.subject, challenge.digest, Factor.CODE, step)
+            return Answer(ask.done)
         await self.approvals.approve(
             challenge.subject,
             digest=challenge.digest,
@@ -338,7 +333,11 @@ class Console(Offers):
         if challenge.purpose == PURPOSE:
             return await self.codes.is_asked(unit, challenge.subject)
         row = await unit.transactions.get(challenge.subject)
-        return row is not None and is_waiting_for_owner(row, self.clock.now())
+        if row is None:
+            return False
+        if challenge.purpose in ORDERS:
+            return is_stuck(row)
+        return is_waiting_for_owner(row, self.clock.now())
 
     async def _code_refused(self, challenge: Challenge, refusal: WalletError) -> Answer:
         if refusal.details.get("usedBefore"):  # a right one: no guess, so no try is lost
@@ -380,13 +379,6 @@ async def _note_message(unit: Unit, handle: Handle, press: Press) -> None:
     if handle.message_id is None and press.text is not None:
         sent = handle.rendering or press.text
         await unit.console.bind_handles([handle.handle], press.message_id, sent)
-
-
-async def _set_stage(unit: Unit, transaction_id: str, stage: str, until: int | None) -> None:
-    card = await unit.console.card(transaction_id)
-    if card is not None:
-        await unit.console.save_card(replace(card, stage=stage, stage_until=until))
-        await unit.console.want_card(transaction_id, card.chat_id)
 
 
 def _stopped(report: StopReport) -> Answer:

@@ -18,7 +18,7 @@ from wallet.errors import Code, RefusedError
 from wallet.notifications import claim_codes as words
 from wallet.notifications.alerts import CLAIM_CODES, Notice
 from wallet.notifications.buttons import new_handle
-from wallet.operations.approvals import spend_step
+from wallet.operations.factors import spend_step
 from wallet.operations.sessions import grant, new_code
 from wallet.operations.taps import Answer, AnswerKind, Press
 from wallet.ports.owner_channel import Button

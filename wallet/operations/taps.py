@@ -3,22 +3,44 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final
 
-from wallet.domain.console import Action, Card, Handle
+from wallet.domain.console import Action, Card, Handle, Stage
 from wallet.domain.transactions import Transaction
-from wallet.notifications.buttons import is_waiting_for_owner, is_waiting_for_time
+from wallet.notifications.buttons import (
+    is_offered,
+    is_stuck,
+    is_waiting_for_owner,
+    is_waiting_for_time,
+)
 from wallet.ports.owner_channel import Button
 
-PROTECTIVE: Final = frozenset(Action) - {
+# A cancellation of what was sent signs something new, so it is no protective act.
+REPLACING: Final = frozenset(
+    {Action.SPEED_UP, Action.CONFIRM_SPEED_UP, Action.CANCEL_SENT, Action.CONFIRM_CANCEL_SENT}
+)
+RELEASING: Final = REPLACING | {
     Action.APPROVE,
     Action.CONFIRM_APPROVE,
     Action.NEW_CODES,
     Action.CONFIRM_NEW_CODES,
 }
+PROTECTIVE: Final = frozenset(Action) - RELEASING
 CODES_ACTIONS: Final = frozenset({Action.NEW_CODES, Action.CONFIRM_NEW_CODES, Action.NO_NEW_CODES})
-CARD_ACTIONS: Final = frozenset(
-    {Action.APPROVE, Action.CONFIRM_APPROVE, Action.BACK, Action.REJECT, Action.CANCEL}
+CARD_ACTIONS: Final = REPLACING | {
+    Action.APPROVE, Action.CONFIRM_APPROVE, Action.BACK, Action.REJECT, Action.CANCEL
+}  # fmt: skip
+# The stage in which each button stands; Reject and Cancel stand in any.
+_STAGE_OF: Final[Mapping[Action, Stage]] = MappingProxyType(
+    {
+        Action.APPROVE: Stage.CARD,
+        Action.CONFIRM_APPROVE: Stage.CONFIRM,
+        Action.SPEED_UP: Stage.CARD,
+        Action.CONFIRM_SPEED_UP: Stage.SPEED_UP,
+        Action.CANCEL_SENT: Stage.CARD,
+        Action.CONFIRM_CANCEL_SENT: Stage.CANCEL,
+    }
 )
 
 
@@ -42,6 +64,8 @@ class AnswerKind(StrEnum):
     APPROVED = "APPROVED"
     REJECTED = "REJECTED"
     CANCELLED = "CANCELLED"
+    SPEED_UP_ORDERED = "SPEED_UP_ORDERED"
+    CANCEL_ORDERED = "CANCEL_ORDERED"
     BACK = "BACK"
     REVOKED = "REVOKED"
     STOPPED = "STOPPED"
@@ -96,6 +120,10 @@ def still_waits(handle: Handle, transaction: Transaction, now: int) -> bool:
         return False
     if handle.action is Action.CANCEL:
         return is_waiting_for_time(transaction)
+    if handle.action in REPLACING:
+        return is_stuck(transaction)
+    if handle.action is Action.BACK:
+        return is_offered(transaction, now)
     return is_waiting_for_owner(transaction, now)
 
 
@@ -119,15 +147,9 @@ def fits_card(card: Card, handle: Handle, press: Press) -> Fit:
 def fits_stage(action: Action, card: Card, now: int) -> bool:
     lapsed = card.stage_until is not None and card.stage_until <= now
     stage = "CARD" if lapsed else card.stage
-    match action:
-        case Action.APPROVE:
-            return stage == "CARD"
-        case Action.CONFIRM_APPROVE:
-            return stage == "CONFIRM"
-        case Action.BACK:
-            return stage != "CARD"
-        case _:
-            return True
+    if action is Action.BACK:
+        return stage != Stage.CARD
+    return stage == _STAGE_OF.get(action, stage)
 
 
 def fits_message(handle: Handle, press: Press) -> bool:

@@ -24,6 +24,15 @@ class SqlAttempts:
     async def accepted(self, attempt_hash: str, at: int) -> None:
         where = "hash = ? AND accepted_at IS NULL"
         ATTEMPTS.change(self._db, {"accepted_at": at}, where, (attempt_hash,))
+        ATTEMPTS.change(self._db, {"rejected": None}, "hash = ?", (attempt_hash,))
+
+    async def at_nonce(self, network: str, address: str, nonce: int) -> list[Attempt]:
+        # Two ranges, so that each partial index serves its own.
+        where = "network = ? AND address = ? AND nonce = ? AND finalized_at IS {} ORDER BY number"
+        found: list[Attempt] = []
+        for final in ("NULL", "NOT NULL"):
+            found += ATTEMPTS.find(self._db, where.format(final), (network, address, nonce))
+        return found
 
     async def rejected(self, attempt_hash: str, reason: str) -> None:
         ATTEMPTS.change(self._db, {"rejected": reason}, "hash = ?", (attempt_hash,))

@@ -25,6 +25,9 @@ class SqlLedger:
         sql = "DELETE FROM reservations WHERE transaction_id = ?"
         return self._db.run(sql, (transaction_id,)) == 1
 
+    async def set_fee(self, transaction_id: str, fee: int) -> None:
+        RESERVATIONS.change(self._db, {"fee": fee}, "transaction_id = ?", (transaction_id,))
+
     async def mark_owner_approved(self, transaction_id: str) -> None:
         changes = {"owner_approved": True}
         RESERVATIONS.change(self._db, changes, "transaction_id = ?", (transaction_id,))

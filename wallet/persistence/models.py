@@ -175,6 +175,10 @@ class Transaction(Model):
     executed_at = fields.BigIntField(null=True)
     finalized_at = fields.BigIntField(null=True)
     idempotency_key = fields.CharField(max_length=128, null=True)
+    stuck_at = fields.BigIntField(null=True)
+    wanted = fields.CharEnumField(Purpose, max_length=16, null=True, description="")
+    cancelling_at = fields.BigIntField(null=True)
+    offered_ceiling = AmountField(null=True)
     mac = fields.CharField(max_length=72, null=True)
 
     class Meta:

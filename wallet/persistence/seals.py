@@ -41,6 +41,8 @@ class Without(Enum):
 class Cover(Generic[V]):
     """What the proof of a table's rows covers: every column but ``moving`` ones.
 
+    ``later`` columns came with a later version; rows sealed before hold None there and keep their proof.
+
     ``tally``: the counters of a row that may only rise without a key, as text; their last sealed values are
     kept in the column of that name. ``untightened``: the row as it may have been sealed before an act without
     a key tightened it. ``phase``: where in its life a row is; None where it allows nothing any more.
@@ -54,6 +56,7 @@ class Cover(Generic[V]):
     phase: Callable[[Raw], str | None] = lambda _: ""
     tally: Callable[[Raw], str] | None = None
     has_risen: Callable[[Raw], bool] = lambda _: True
+    later: Collection[str] = ()  # of a later version: without a value they are not said
     may_lack: bool = False  # whether a row without any proof is nothing to alarm about
     provisional: bool = False  # whether a row made while locked gets the seal of this process
 
@@ -70,7 +73,11 @@ class Cover(Generic[V]):
     def covered(self, row: Raw) -> Raw:
         left_out = {"mac", *self.moving}
         return {
-            **{name: value for name, value in row.items() if name not in left_out},
+            **{
+                name: value
+                for name, value in row.items()
+                if name not in left_out and not (value is None and name in self.later)
+            },
             "phase": self.phase(row),
         }
 

@@ -1,6 +1,6 @@
 """Transaction rows: added once, moved by compare-and-set, found by what is still to be done.
 
-The proof covers what was decided and consented, and whether the row is still unsigned. It ends with the row:
+The proof covers what was decided, consented and ordered, and whether the row is still unsigned. It ends with the row:
 nothing makes a payment of a terminal one again.
 """
 
@@ -25,8 +25,9 @@ TRANSACTIONS = Cover(
     "payment",
     moving=(
         "status", "attempt", "hash", "fee", "error", "error_message", "submitted_at", "executed_at",
-        "finalized_at",
+        "finalized_at", "stuck_at",
     ),
+    later=("wanted", "cancelling_at", "offered_ceiling"),
     phase=_phase,
     provisional=True,
 )  # fmt: skip

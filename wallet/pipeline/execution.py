@@ -109,7 +109,8 @@ class Execution:
         """Send stored bytes again; a definitive rejection of an EVM payload is repaired at its nonce."""
         if not self._gate.is_normal:
             return
-        if await self._send(attempt) and attempt.accepted_at is None:
+        is_news = attempt.accepted_at is None or attempt.rejected is not None
+        if await self._send(attempt) and is_news:
             await self._mark_accepted(attempt)
 
     async def _sign_and_store(self, taken: Taken) -> Attempt | Outcome:

@@ -72,8 +72,9 @@ async def cancel_held(unit: Unit, rows: Sequence[Transaction], code: Code, hold:
 
 
 async def redraw(unit: Unit, row: Transaction) -> None:
-    """Ask for the row's card to be shown as it is now. INSTANT payments have no card."""
-    if row.tier is Tier.INSTANT:
+    """Ask for the row's card to be shown as it is now. INSTANT payments have one once they were stuck."""
+    was_stuck = row.stuck_at is not None or row.offered_ceiling is not None
+    if row.tier is Tier.INSTANT and not was_stuck:
         return
     owner = await unit.authority.owner()
     if owner is not None:

@@ -83,9 +83,23 @@ class Recheck:
         if (await unit.authority.state()).state is not StopState.NORMAL:
             raise UnavailableError(Code.SYSTEM_LOCKED, "The owner stopped this wallet service.")
 
-    async def forbids(self, unit: Unit, row: Transaction, wallet: Wallet) -> bool:
-        """Whether the row would be ended now if it were not signed yet."""
-        return await self._verdict(unit, row, wallet, self._clock.now()) is not None
+    async def refusal(
+        self, unit: Unit, row: Transaction, wallet: Wallet, fee: int | None = None
+    ) -> Cause | None:
+        """Why the row's payment may not be signed (again) now; None when it may.
+
+        ``fee`` is what it may cost where that is no longer the row's fee ceiling, native base units.
+        """
+        found = await self._verdict(unit, row, wallet, self._clock.now(), fee)
+        return None if found is None else found[1]
+
+    async def outstanding_beside(self, unit: Unit, row: Transaction, nonce: int, by: str) -> int:
+        """Native units that unfinished attempts of the address ``by`` at other nonces may still take."""
+        unfinished = await unit.attempts.unfinished(row.network, by)
+        submitted = {t.id for t in await unit.transactions.in_status(Status.SUBMITTED)}
+        return outstanding(
+            [a for a in unfinished if a.nonce != nonce and a.transaction_id in submitted]
+        )
 
     async def denied_now(self, row: Transaction, balance: int) -> Cause | None:
         """Why the rules deny the row at the native ``balance`` that was just read, or None. Writes nothing."""
@@ -97,7 +111,7 @@ class Recheck:
         return None if found is None else found[1]
 
     async def _verdict(
-        self, unit: Unit, row: Transaction, wallet: Wallet, now: int
+        self, unit: Unit, row: Transaction, wallet: Wallet, now: int, fee: int | None = None
     ) -> tuple[Event, Cause] | None:
         """Why the row must end now, or None when it may go on."""
         if row.execute_by is not None and now >= row.execute_by:
@@ -122,7 +136,7 @@ class Recheck:
         ):
             if proof.is_broken:
                 return _unproved(now, f"{what} carries no valid proof")
-        return await self._denied(unit, row, now, session=session)
+        return await self._denied(unit, row, now, session=session, fee=fee)
 
     async def _denied(
         self,
@@ -131,20 +145,20 @@ class Recheck:
         now: int,
         *,
         session: Session | None = None,
+        fee: int | None = None,
         balances: Mapping[str, Holding] | None = None,
     ) -> tuple[Event, Cause] | None:
-        """``session`` where a row that was admitted while locked must be judged in full."""
+        """``session`` where a row that was admitted while locked must be judged in full; ``fee`` as in refusal."""
+        ceiling = row.fee_ceiling if fee is None else fee
         held = await unit.ledger.reservations()
         own = next((r for r in held if r.transaction_id == row.id), None)
         others = [r for r in held if r is not own]
         policy = Policy(await unit.policies.applied(row.wallet_id))
         known = Known(_worth(own), balances or {})
-        decision, _ = await judge(
-            unit, policy, self._intent(row), row.fee_ceiling, others, known, now=now
-        )
+        decision, _ = await judge(unit, policy, self._intent(row), ceiling, others, known, now=now)
         if not decision.is_denied:
             return (
-                self._denied_anew(row, session, decision, others, now)
+                self._denied_anew(row, session, decision, others, now, ceiling)
                 if session is not None and row.proof is Proof.PROVISIONAL
                 else None
             )
@@ -161,6 +175,7 @@ class Recheck:
         decision: Decision,
         others: list[Reservation],
         now: int,
+        fee: int,
     ) -> tuple[Event, Cause] | None:
         """A row admitted while locked was judged by rows that nobody could prove: it is judged again in full."""
         if decision.strictness > row.tier.strictness:
@@ -170,7 +185,7 @@ class Recheck:
         asked_before = replace(session, transactions=max(0, session.transactions - 1))
         native = self._networks[row.network].native.key
         try:
-            charge = SessionCharge(row.asset, row.amount, native, row.fee_ceiling)
+            charge = SessionCharge(row.asset, row.amount, native, fee)
             require_room(asked_before, charge, others)
         except RefusedError as refusal:
             return Event.CANCEL, _cause(now, refusal.code, refusal.message)

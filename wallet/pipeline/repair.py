@@ -1,149 +1,304 @@
-"""Repair: a payload that no node will ever take must not block its address.
+"""Repair: what a signed payment needs so that it ends, and so that it blocks nothing behind it.
 
-Under the address lock it is replaced at the same nonce: by itself rebuilt where that is affordable and in
-time, else by a zero-value transfer to the wallet itself. Siblings share a nonce, so at most one lands.
+Under the address lock. A payload that no node will ever take is replaced at its nonce: by itself rebuilt where
+that is allowed, affordable and in time, else by a zero-value transfer to the wallet itself. What the owner
+ordered is carried out there too. A nonce that nothing holds below a waiting payment is filled. On Solana a
+payment is built anew once its bytes are proved dead.
 """
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 
 import structlog
 
 from wallet.domain.facts import Fact
-from wallet.domain.transactions import Attempt, Purpose, Status, Transaction
-from wallet.domain.wallets import Wallet
+from wallet.domain.safety import StopState
+from wallet.domain.transactions import Attempt, Purpose, Transaction, gap_fills, siblings
 from wallet.errors import ChainError, Code, KeystoreError, UnavailableError
 from wallet.pipeline.locks import AddressLocks
+from wallet.pipeline.moves import Cause, redraw
 from wallet.pipeline.recheck import Recheck
-from wallet.pipeline.signing import (
-    Order,
-    Signing,
-    require_empty_payment,
-    require_same_payment,
-)
-from wallet.ports.chain import BuildRequest, Built, Chain
+from wallet.pipeline.siblings import Plan, Siblings, Site, load_site
+from wallet.pipeline.signing import Signing
+from wallet.ports.chain import Built, Chain
 from wallet.ports.store import Store, Unit
-from wallet.ports.world import Clock
+from wallet.ports.world import Clock, Ids
 
 log = structlog.get_logger(__name__)
 
 _UNAFFORDABLE = {Code.INSUFFICIENT_FUNDS, Code.SIMULATION_FAILED, Code.FEE_CEILING_EXCEEDED}
+_SALTS = 1000
+
+
+class Renewal(StrEnum):
+    """What becomes of a payment whose bytes are dead and that was not built anew."""
+
+    WAIT = "WAIT"  # it may still be, a little later
+    LAPSE = "LAPSE"
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A nonce below a waiting payment's that was free when the chain was asked."""
+
+    nonce: int
 
 
 class Repair:
-    """Replaces definitively rejected EVM payloads. Solana's expire by themselves."""
+    """Signs successors of signed payloads, and tells what to send."""
 
     def __init__(
         self,
         store: Store,
         clock: Clock,
+        ids: Ids,
         *,
         signing: Signing,
+        siblings: Siblings,
         chains: Mapping[str, Chain],
         locks: AddressLocks,
         recheck: Recheck,
     ) -> None:
         self._store = store
         self._clock = clock
+        self._ids = ids
         self._signing = signing
+        self._siblings = siblings
         self._chains = chains
         self._locks = locks
         self._recheck = recheck
 
+    @property
+    def is_locked(self) -> bool:
+        """Whether nothing can be signed, nor noted with a proof."""
+        return self._signing.is_locked
+
     async def replace(self, transaction_id: str) -> Attempt | None:
-        """The stored sibling that takes the rejected payload's place; None when nothing can be done now."""
-        found = await self._store.read(lambda unit: _load(unit, transaction_id))
-        if found is None or self._signing.is_locked:
+        """The stored sibling that the row needs now; None when it needs none or nothing can be done now."""
+        site = await self._store.read(lambda unit: load_site(unit, transaction_id))
+        if site is None or needed(site.row, site.attempts) is None or self._signing.is_locked:
             return None
-        _, wallet, _ = found
-        async with self._locks.of(wallet.network, wallet.address):
-            found = await self._store.read(lambda unit: _load(unit, transaction_id))
-            if found is None:
+        async with self._locks.of(site.row.network, site.wallet.address):
+            site = await self._store.read(lambda unit: load_site(unit, transaction_id))
+            purpose = None if site is None else needed(site.row, site.attempts)
+            if site is None or purpose is None:
                 return None
-            row, wallet, attempts = found
             try:
-                return await self._replace(row, wallet, attempts)
+                return await self._replace(site, purpose)
             except (ChainError, KeystoreError, UnavailableError) as error:
-                log.warning("repair_waits", transaction=row.id, reason=error.code.value)
+                log.warning("repair_waits", transaction=site.row.id, reason=error.code.value)
                 return None
 
-    async def _replace(
-        self, row: Transaction, wallet: Wallet, attempts: list[Attempt]
-    ) -> Attempt | None:
-        chain, nonce = self._chains[row.network], attempts[0].nonce
-        # What could not be started any more is not signed anew either; only its nonce is given back.
-        forbidden = await self._store.read(lambda unit: self._recheck.forbids(unit, row, wallet))
-        built = None if forbidden else await self._payment(chain, row, wallet, nonce)
-        purpose, value = (Purpose.FILL, 0) if built is None else (Purpose.PAY, row.amount)
-        if built is None:
-            built = await self._empty(chain, row, wallet, nonce)
-        order = Order(purpose, value, len(attempts) + 1, wallet.address)
-        attempt = await self._signing.sign(chain, built, row, order)
-        return attempt if await self._store_sibling(row, attempt) else None
+    async def renew(self, transaction_id: str, dead: frozenset[str]) -> Attempt | Renewal:
+        """A fresh payload for a payment all of whose payloads are proved dead, finally (Solana).
 
-    async def _payment(
-        self, chain: Chain, row: Transaction, wallet: Wallet, nonce: int | None
-    ) -> Built | None:
+        ``dead`` are the hashes that were proved so; while there is another, nothing may be concluded. While
+        everything is stopped, and once its time is over, the payment lapses.
+        """
+        state = await self._store.read(lambda unit: unit.authority.state())
+        site = await self._store.read(lambda unit: load_site(unit, transaction_id))
+        if site is not None and not _is_dead(site, dead):
+            return Renewal.WAIT
+        is_stopped = state.state is not StopState.NORMAL
+        if site is None or is_stopped or self._is_late(site.row):
+            return Renewal.LAPSE
+        if self._signing.is_locked:
+            return Renewal.WAIT
+        async with self._locks.of(site.row.network, site.wallet.address):
+            site = await self._store.read(lambda unit: load_site(unit, transaction_id))
+            if site is not None and not _is_dead(site, dead):
+                return Renewal.WAIT
+            if site is None or await self._refusal(site) is not None:
+                return Renewal.LAPSE
+            try:
+                return await self._renew(site)
+            except (ChainError, KeystoreError, UnavailableError) as error:
+                log.warning("renewal_waits", transaction=site.row.id, reason=error.code.value)
+                is_over = error.code in (*_UNAFFORDABLE, Code.SYSTEM_LOCKED)
+                return Renewal.LAPSE if is_over else Renewal.WAIT
+
+    async def find_gap(self, transaction_id: str) -> Gap | None:
+        """The nonce below the row's own that neither the chain nor a pool has. Raises CHAIN_UNAVAILABLE."""
+        site = await self._store.read(lambda unit: load_site(unit, transaction_id))
+        if site is None or site.nonce is None:
+            return None
+        free = await self._chains[site.row.network].free_nonce(site.wallet.address)
+        return None if free is None or free >= site.nonce else Gap(free)
+
+    async def close_gap(self, transaction_id: str, gap: Gap) -> Attempt | None:
+        """What to send for a gap that is still there: our own bytes where we have any, else a stored fill.
+
+        A nonce that we ever signed for is never filled: the bytes that we have are its only successor.
+        """
+        site = await self._store.read(lambda unit: load_site(unit, transaction_id))
+        if site is None or self._signing.is_locked:
+            return None
+        async with self._locks.of(site.row.network, site.wallet.address):
+            if await self.find_gap(transaction_id) != gap:
+                return None
+            site = await self._store.read(lambda unit: load_site(unit, transaction_id))
+            if site is None:
+                return None
+            known = await self._store.read(lambda unit: _ours_at(unit, site, gap.nonce))
+            if known:
+                return next((one for one in known if one.finalized_at is not None), None)
+            try:
+                return await self._fill(site, gap)
+            except (ChainError, KeystoreError, UnavailableError) as error:
+                log.warning("gap_stays", transaction=site.row.id, reason=error.code.value)
+                return None
+
+    async def _replace(self, site: Site, purpose: Purpose) -> Attempt | None:
+        match purpose:
+            case Purpose.SPEED_UP:
+                return await self._speed_up(site)
+            case Purpose.CANCEL:
+                return await self._cancel(site)
+            case _:
+                return await self._rebuild(site)
+
+    async def _rebuild(self, site: Site) -> Attempt | None:
+        # What could not be started any more is not signed anew either; only its nonce is given back.
+        refusal = await self._refusal(site)
+        built = None
+        if refusal is None:
+            try:
+                built = await self._siblings.payment(site)
+            except ChainError as error:
+                if error.code not in _UNAFFORDABLE:
+                    raise
+                refusal = Cause("system", self._clock.now(), error.code, error.message)
+        if built is not None:
+            return await self._sign(site, built, Purpose.PAY)
+        built = await self._siblings.empty(site, site.ceiling)
+        return await self._sign(site, built, Purpose.FILL, refusal)
+
+    async def _speed_up(self, site: Site) -> Attempt | None:
+        """What the rules refuse, or what the stated ceiling or the balance cannot carry, is dropped and said."""
+        refusal = await self._refusal(site)
+        if refusal is None:
+            try:
+                built = await self._siblings.payment(site)
+                await self._require_room(site, built)
+                return await self._sign(site, built, Purpose.SPEED_UP)
+            except ChainError as error:
+                if error.code not in _UNAFFORDABLE:
+                    raise
+                refusal = Cause("system", self._clock.now(), error.code, error.message)
+        await self._store.run(lambda unit: _drop_order(unit, site.row, refusal))
+        return None
+
+    async def _cancel(self, site: Site) -> Attempt | None:
+        """Always allowed. What the ceiling or the balance cannot carry now is tried again, and said once."""
         try:
-            built = await chain.build(replace(_request(row, wallet, nonce), memo=row.memo))
+            built = await self._siblings.empty(site, site.ceiling)
         except ChainError as error:
             if error.code in _UNAFFORDABLE:
-                return None
+                about = {"transactionId": site.row.id, "reason": error.message}
+                key, now = f"CANCEL_WAITS:{site.row.id}", self._clock.now()
+                await self._store.run(
+                    lambda unit: unit.console.alert(key, "CANCEL_WAITS", about, now)
+                )
             raise
-        require_same_payment(chain.inspect(built.payload), row, wallet)
-        return built
+        return await self._sign(site, built, Purpose.CANCEL)
 
-    async def _empty(
-        self, chain: Chain, row: Transaction, wallet: Wallet, nonce: int | None
-    ) -> Built:
-        request = replace(_request(row, wallet, nonce), to=wallet.address, amount=0)
-        built = await chain.build(request)
-        require_empty_payment(chain.inspect(built.payload), row, wallet)
-        return built
-
-    async def _store_sibling(self, row: Transaction, attempt: Attempt) -> bool:
-        async def body(unit: Unit) -> bool:
-            await self._recheck.require_normal(unit)
-            current = await unit.transactions.get(row.id)
-            if current is None or current.status is not Status.SUBMITTED:
-                return False
-            if not await unit.attempts.add(attempt):
-                return False
-            await unit.transactions.note(row.id, hash=attempt.hash)
-            await unit.audit.append(
-                Fact.TX_REPLACED,
-                actor="system",
-                at=attempt.created_at,
-                wallet_id=row.wallet_id,
-                session_id=row.session_id,
-                transaction_id=row.id,
-                details={"hash": attempt.hash, "purpose": attempt.purpose.value},
+    async def _require_room(self, site: Site, built: Built) -> None:
+        """Raise INSUFFICIENT_FUNDS where other unfinished payments leave too little for the higher fee."""
+        assert site.nonce is not None  # only EVM payments are sped up
+        nonce, address = site.nonce, site.wallet.address
+        beside = await self._store.read(
+            lambda unit: self._recheck.outstanding_beside(unit, site.row, nonce, address)
+        )
+        if built.balance - beside < site.row.amount + built.max_fee:
+            raise ChainError(
+                Code.INSUFFICIENT_FUNDS,
+                "The balance cannot pay the higher fee beside other payments under way.",
             )
-            return True
 
-        return await self._store.run(body)
+    async def _renew(self, site: Site) -> Attempt | Renewal:
+        built = await self._siblings.payment(site, salt=self._ids.below(_SALTS))
+        plan = Plan(Purpose.PAY, Fact.TX_RENEWED, {}, ends_others=True)
+        return await self._store_payload(site, built, plan) or Renewal.WAIT
+
+    async def _fill(self, site: Site, gap: Gap) -> Attempt | None:
+        built = await self._siblings.empty(site, site.row.fee_ceiling, gap.nonce)
+        reserved = site.ceiling + sum(one.max_cost for one in gap_fills(site.attempts))
+        plan = Plan(Purpose.FILL, Fact.TX_GAP_FILLED, {}, reserved_fee=reserved + built.max_fee)
+        attempt = await self._store_payload(site, built, plan)
+        if attempt is not None:
+            about, key = {"transactionId": site.row.id}, f"GAP_FILLED:{attempt.hash}"
+            await self._store.run(
+                lambda unit: unit.console.alert(key, "GAP_FILLED", about, attempt.created_at)
+            )
+        return attempt
+
+    async def _sign(
+        self, site: Site, built: Built, purpose: Purpose, because: Cause | None = None
+    ) -> Attempt | None:
+        changes: dict[str, object] = {"wanted": None, "stuck_at": None}
+        if because is not None and because.error is not None:
+            changes |= {"error": because.error.value, "error_message": because.message}
+        return await self._store_payload(site, built, Plan(purpose, Fact.TX_REPLACED, changes))
+
+    async def _store_payload(self, site: Site, built: Built, plan: Plan) -> Attempt | None:
+        return await self._siblings.sign_and_store(site, built, plan)
+
+    async def _refusal(self, site: Site) -> Cause | None:
+        return await self._store.read(
+            lambda unit: self._recheck.refusal(unit, site.row, site.wallet, site.ceiling)
+        )
+
+    def _is_late(self, row: Transaction) -> bool:
+        return row.execute_by is not None and self._clock.now() >= row.execute_by
 
 
-def _request(row: Transaction, wallet: Wallet, nonce: int | None) -> BuildRequest:
-    return BuildRequest(
-        address=wallet.address,
-        to=row.to,
-        amount=row.amount,
-        memo=None,
-        fee_ceiling=row.fee_ceiling,
-        nonce=nonce,
+def needed(row: Transaction, attempts: Sequence[Attempt]) -> Purpose | None:
+    """What the row needs a new payload for: the owner's order, or a successor of what no node takes.
+
+    Only EVM payloads are replaced: on Solana two of one payment could both land. An order that nobody proved
+    is none.
+    """
+    if not row.is_replaceable:
+        return None
+    is_proved = not row.proof.is_broken
+    if row.wanted is not None and is_proved:
+        return row.wanted
+    cancelling = row.cancelling_at is not None and is_proved
+    counting = [one for one in siblings(attempts) if not (cancelling and one.purpose.pays)]
+    if any(one.rejected is None for one in counting):
+        return None
+    return Purpose.CANCEL if cancelling else Purpose.PAY
+
+
+def _is_dead(site: Site, dead: frozenset[str]) -> bool:
+    """Whether every payload that could still land was proved dead."""
+    return {one.hash for one in site.attempts if one.finalized_at is None} <= dead
+
+
+async def _ours_at(unit: Unit, site: Site, nonce: int) -> list[Attempt]:
+    """Our attempts at the nonce; of final ones only the one that its transaction ended with."""
+    found = await unit.attempts.at_nonce(site.row.network, site.wallet.address, nonce)
+    ended = {t.hash for one in found if (t := await unit.transactions.get(one.transaction_id))}
+    return [one for one in found if one.finalized_at is None or one.hash in ended]
+
+
+async def _drop_order(unit: Unit, row: Transaction, because: Cause) -> None:
+    current = await unit.transactions.get(row.id)
+    if current is None or current.wanted is not Purpose.SPEED_UP:
+        return
+    await unit.transactions.note(row.id, wanted=None)
+    reason = because.message or ""
+    await unit.audit.append(
+        Fact.TX_SPEED_UP_DROPPED,
+        actor="system",
+        at=because.at,
+        wallet_id=row.wallet_id,
+        session_id=row.session_id,
+        transaction_id=row.id,
+        details={"error": "" if because.error is None else because.error.value, "reason": reason},
     )
-
-
-async def _load(
-    unit: Unit, transaction_id: str
-) -> tuple[Transaction, Wallet, list[Attempt]] | None:
-    """The row with its attempts, if it is SUBMITTED and every one of them was definitively rejected."""
-    row = await unit.transactions.get(transaction_id)
-    if row is None or row.status is not Status.SUBMITTED:
-        return None
-    attempts = await unit.attempts.of(row.id)
-    if not attempts or any(a.rejected is None or a.nonce is None for a in attempts):
-        return None
-    wallet = await unit.wallets.get(row.wallet_id)
-    return None if wallet is None else (row, wallet, attempts)
+    about = {"transactionId": row.id, "reason": reason}
+    key = f"SPEED_UP_DROPPED:{row.id}:{because.at}"
+    await unit.console.alert(key, "SPEED_UP_DROPPED", about, because.at)
+    await redraw(unit, current)

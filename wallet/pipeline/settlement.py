@@ -5,18 +5,26 @@ bytes; money is given back only on final evidence.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 
 from wallet.domain.facts import Fact
-from wallet.domain.transactions import UNSENT, Attempt, Event, Status, Transaction
-from wallet.errors import ChainError, ConflictError, UnavailableError
-from wallet.pipeline.execution import Execution
+from wallet.domain.transactions import (
+    Attempt,
+    Event,
+    Purpose,
+    Status,
+    Transaction,
+    siblings,
+)
+from wallet.errors import ChainError, Code, ConflictError, UnavailableError
 from wallet.pipeline.moves import Cause, move, redraw
 from wallet.pipeline.outcomes import Outcomes
-from wallet.pipeline.repair import Repair
+from wallet.pipeline.repair import Renewal, Repair
+from wallet.pipeline.stuck import Stuck, Watched
 from wallet.pipeline.verdicts import Verdict, is_nonce_taken, verdict
 from wallet.ports.chain import Chain, Evidence, Sighting
 from wallet.ports.store import Store, Unit
@@ -26,25 +34,14 @@ log = structlog.get_logger(__name__)
 
 FIRST_POLL_SECONDS = 0.01
 SLOWEST_POLL_SECONDS = 1.0
-RESEND_SECONDS = 5.0
-UNACCEPTED_RESEND_SECONDS = 1.0
 BATCH = 100
-
-
-@dataclass(slots=True)
-class _Watched:
-    attempts: list[Attempt]
-    confirmed: bool = False
-    reorged: bool = False
-    nonce_alarm: bool = False
-    last_sent: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class _Desk:
     """What is watched on one network."""
 
-    rows: dict[str, _Watched] = field(default_factory=dict)
+    rows: dict[str, Watched] = field(default_factory=dict)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     delay: float = FIRST_POLL_SECONDS
 
@@ -60,8 +57,8 @@ class Settlement:
         chains: Mapping[str, Chain],
         checkpoints: Checkpoints,
         outcomes: Outcomes,
-        execution: Execution,
         repair: Repair,
+        stuck: Stuck,
         settled: Callable[[], None],
     ) -> None:
         self._store = store
@@ -69,8 +66,8 @@ class Settlement:
         self._chains = chains
         self._checkpoints = checkpoints
         self._outcomes = outcomes
-        self._execution = execution
         self._repair = repair
+        self._stuck = stuck
         self._settled = settled
         self._desks = {name: _Desk() for name in chains}
 
@@ -79,19 +76,32 @@ class Settlement:
         desk = self._desks.get(row.network)
         if desk is None or row.id in desk.rows:
             return
-        attempts = await self._store.read(lambda unit: unit.attempts.of(row.id))
-        watched = _Watched(attempts, confirmed=row.status is Status.CONFIRMED)
+        found = await self._load(row.id)
+        if found is None or row.id in desk.rows:
+            return
+        row, attempts = found
+        watched = Watched(row, attempts)
         now = self._clock.monotonic()
         for attempt in attempts:
-            if attempt.accepted_at is not None or row.submitted_at == attempt.created_at:
+            is_first = attempt.number == 1 and row.submitted_at == attempt.created_at
+            if attempt.accepted_at is not None or is_first:
                 watched.last_sent[attempt.hash] = now
         desk.rows[row.id] = watched
+        self._stir(desk)
+
+    def look_again(self, network: str, transaction_id: str) -> None:
+        """The row was changed by somebody else: what is known of it is read afresh, at once."""
+        desk = self._desks.get(network)
+        if desk is None:
+            return
+        watched = desk.rows.get(transaction_id)
+        if watched is not None:
+            watched.is_stale, watched.repaired_at = True, None
+        self._stir(desk)
+
+    def _stir(self, desk: _Desk) -> None:
         desk.delay = FIRST_POLL_SECONDS
         desk.wake.set()
-
-    def watch_resent(self, network: str, transaction_id: str) -> None:
-        """Forget what is cached of a row; the next tick reads it afresh."""
-        self._desks[network].rows.pop(transaction_id, None)
 
     async def run(self, network: str, stopping: asyncio.Event) -> None:
         """Poll one network until ``stopping``; quick while there is news, slower when there is none."""
@@ -119,19 +129,53 @@ class Settlement:
                 log.info("settlement_waits", network=network, reason=error.code.value)
         return progress
 
-    async def _poll_batch(self, network: str, batch: Mapping[str, _Watched]) -> bool:
+    async def _poll_batch(self, network: str, batch: Mapping[str, Watched]) -> bool:
+        for watched in batch.values():
+            if watched.is_stale:
+                await self._refresh(watched)
         flat = [attempt for watched in batch.values() for attempt in watched.attempts]
         answers = await self._chains[network].evidence(flat)
         by_hash = {evidence.hash: evidence for evidence in answers}
         verdicts: dict[str, Verdict] = {}
         for transaction_id, watched in batch.items():
-            seen = [by_hash[attempt.hash] for attempt in watched.attempts]
-            found = verdict(watched.attempts, seen)
-            if found is not None and not (watched.confirmed and not found.final):
+            found = verdict(watched.attempts, [by_hash[one.hash] for one in watched.attempts])
+            if found is not None and await self._is_renewed(watched, found):
+                continue
+            if found is not None and not (watched.is_confirmed and not found.final):
                 verdicts[transaction_id] = found
-            elif found is None:
-                await self._unsettled(transaction_id, watched, seen)
+            elif found is not None:
+                watched.is_reorged = False  # it is in the chain (again), and not final yet
+            else:
+                await self._unsettled(transaction_id, watched, by_hash)
         return await self._settle(network, verdicts)
+
+    async def _refresh(self, watched: Watched) -> None:
+        found = await self._load(watched.row.id)
+        if found is not None:
+            watched.row, watched.attempts = found
+        watched.is_stale = False
+
+    async def _load(self, transaction_id: str) -> tuple[Transaction, list[Attempt]] | None:
+        """The row and the attempts that may still land; of a Solana payment built anew, the newest."""
+
+        async def body(unit: Unit) -> tuple[Transaction, list[Attempt]] | None:
+            row = await unit.transactions.get(transaction_id)
+            attempts = await unit.attempts.of(transaction_id)
+            open_ones = [one for one in attempts if one.finalized_at is None]
+            return None if row is None or not open_ones else (row, open_ones)
+
+        return await self._store.read(body)
+
+    async def _is_renewed(self, watched: Watched, found: Verdict) -> bool:
+        """Whether a payment whose bytes are dead goes on: built anew now, or soon."""
+        if found.event is not Event.LAPSE or watched.is_confirmed:
+            return False
+        watched.is_stale = True
+        dead = frozenset(one.hash for one in watched.attempts)
+        renewed = await self._repair.renew(watched.row.id, dead)
+        if isinstance(renewed, Attempt):
+            await self._stuck.send_new(watched, renewed)
+        return renewed is not Renewal.LAPSE
 
     async def _settle(self, network: str, verdicts: Mapping[str, Verdict]) -> bool:
         if not verdicts:
@@ -149,45 +193,29 @@ class Settlement:
             if found.final:
                 rows.pop(transaction_id, None)
             elif transaction_id in rows:
-                rows[transaction_id].confirmed = True
+                rows[transaction_id].is_stale = True
             self._outcomes.notify(transaction_id)
         self._settled()
         return True
 
     async def _unsettled(
-        self, transaction_id: str, watched: _Watched, seen: Sequence[Evidence]
+        self, transaction_id: str, watched: Watched, by_hash: Mapping[str, Evidence]
     ) -> None:
         """Nothing decided: send again what nobody has seen, repair what nobody takes, alarm on a thief."""
+        seen = [by_hash[one.hash] for one in siblings(watched.attempts)]
         if is_nonce_taken(seen):
             if not watched.nonce_alarm:
                 watched.nonce_alarm = True
                 await self._alarm(transaction_id, Fact.TX_NONCE_TAKEN, "NONCE_TAKEN")
             return
         if any(evidence.sighting is not Sighting.UNSEEN for evidence in seen):
+            watched.is_reorged = False
             return
-        if watched.confirmed and not watched.reorged:
-            watched.reorged = True
+        if watched.is_confirmed and not watched.is_reorged:
+            watched.is_reorged = True
             await self._alarm(transaction_id, Fact.TX_REORGED, "TX_REORGED")
-        await self._send_again(transaction_id, watched)
-
-    async def _send_again(self, transaction_id: str, watched: _Watched) -> None:
-        attempt = watched.attempts[-1]
-        now = self._clock.monotonic()
-        wait = RESEND_SECONDS if attempt.accepted_at is not None else UNACCEPTED_RESEND_SECONDS
-        last = watched.last_sent.get(attempt.hash)
-        if last is not None and now - last < wait:
-            return
-        watched.last_sent[attempt.hash] = now
-        # Read afresh: a stop may have ruled meanwhile that these bytes must never leave.
-        watched.attempts = await self._store.read(lambda unit: unit.attempts.of(transaction_id))
-        attempt = watched.attempts[-1]
-        if attempt.rejected != UNSENT:
-            await self._execution.resend(attempt)
-        sibling = await self._repair.replace(transaction_id)
-        if sibling is not None:
-            watched.attempts = [*watched.attempts, sibling]
-            watched.last_sent[sibling.hash] = now
-            await self._execution.resend(sibling)
+        lost = [one for one in watched.attempts if by_hash[one.hash].sighting is Sighting.UNSEEN]
+        await self._stuck.mend(watched, lost)
 
     async def _alarm(self, transaction_id: str, fact: Fact, kind: str) -> None:
         now = self._clock.now()
@@ -206,19 +234,17 @@ async def _apply(unit: Unit, transaction_id: str, found: Verdict, now: int) -> N
     if row is None:
         return
     if row.status is Status.SUBMITTED:
-        cause = Cause("system", now, found.error, found.message, fee=found.fee)
-        changes = {"hash": found.attempt.hash, "fee": found.fee}
-        if found.event in (Event.CONFIRM, Event.REVERT):
-            changes["executed_at"] = now
         try:
-            row = await move(unit, row, found.event, cause, **changes)
+            row = await move(unit, row, found.event, _cause(row, found, now), **_end(found, now))
         except ConflictError:
             return
     elif row.status is Status.CONFIRMED and found.event is not Event.CONFIRM:
         # It stays CONFIRMED, as terminal rows do, and the owner hears that it is not so.
-        await _alarm_in(unit, row.id, Fact.TX_REORGED, "TX_REORGED", now)
+        await _alarm_in(unit, row.id, Fact.TX_REORGED, "TX_UNPAID", now)
     if found.final and row.finalized_at is None:
-        await unit.transactions.note(row.id, finalized_at=now)
+        # After a reorganisation a sibling may hold the place; what was spent stays as it was counted.
+        hashed = found.attempt.hash if found.event is Event.CONFIRM else row.hash
+        await unit.transactions.note(row.id, finalized_at=now, hash=hashed)
         await unit.attempts.finalized(row.id, now)
         await unit.audit.append(
             Fact.TX_FINALIZED,
@@ -231,3 +257,20 @@ async def _apply(unit: Unit, transaction_id: str, found: Verdict, now: int) -> N
         )
         if found.event is Event.CONFIRM:
             await redraw(unit, row)
+
+
+def _end(found: Verdict, now: int) -> dict[str, Any]:
+    """What a settled row holds beside its status: an order that nobody signed is void."""
+    changes: dict[str, Any] = {"hash": found.attempt.hash, "fee": found.fee, "wanted": None}
+    if found.event is not Event.LAPSE:
+        changes["executed_at"] = now
+    if found.event is Event.CONFIRM:
+        changes |= {"error": None, "error_message": None}
+    return changes
+
+
+def _cause(row: Transaction, found: Verdict, now: int) -> Cause:
+    """A fill ends the payment for the reason that was noted when it was signed."""
+    if found.attempt.purpose is Purpose.FILL and row.error is not None:
+        return Cause("system", now, Code(row.error), row.error_message, fee=found.fee)
+    return Cause("system", now, found.error, found.message, fee=found.fee)

@@ -74,19 +74,28 @@ class Signing:
         )
 
 
-def require_same_payment(payment: Payment, row: Transaction, wallet: Wallet) -> None:
-    """Raise PAYLOAD_MISMATCH unless the decoded payload is the payment that was decided."""
+def require_same_payment(
+    payment: Payment, row: Transaction, wallet: Wallet, ceiling: int | None = None
+) -> None:
+    """Raise PAYLOAD_MISMATCH unless the decoded payload is the payment that was decided.
+
+    ``ceiling`` is the most in fees where the owner allowed more than the row's own.
+    """
     payer_differs = payment.address not in (None, wallet.address)
     what_differs = (payment.to, payment.amount, payment.memo) != (row.to, row.amount, row.memo)
-    if payer_differs or what_differs or payment.max_fee > row.fee_ceiling:
+    if (
+        payer_differs
+        or what_differs
+        or payment.max_fee > (row.fee_ceiling if ceiling is None else ceiling)
+    ):
         raise _mismatch()
 
 
-def require_empty_payment(payment: Payment, row: Transaction, wallet: Wallet) -> None:
+def require_empty_payment(payment: Payment, wallet: Wallet, ceiling: int) -> None:
     """Raise PAYLOAD_MISMATCH unless the payload moves nothing but its fee, to the wallet itself."""
     if (payment.to, payment.amount, payment.memo) != (wallet.address, 0, None):
         raise _mismatch()
-    if payment.max_fee > row.fee_ceiling:
+    if payment.max_fee > ceiling:
         raise _mismatch()
 
 

@@ -29,6 +29,7 @@ class BuildRequest:
     taken_nonces: frozenset[int] = frozenset()  # EVM: nonces of our attempts that are not final
     nonce_floor: int = 0  # EVM: one above our highest final nonce
     nonce: int | None = None  # EVM: build at exactly this nonce (a replacement)
+    outbid: tuple[bytes, ...] = ()  # EVM: signed bytes at that nonce which a node may hold
     salt: int = 0  # Solana: 0..999, makes equal payments differ in their signed bytes
 
 
@@ -117,6 +118,8 @@ class Chain(Protocol):
     async def build(self, request: BuildRequest) -> Built:
         """Fresh nonce or blockhash and fees, simulated.
 
+        Fees beat those of ``outbid`` by more than nodes ask of a replacement.
+
         Raises ChainError: SIMULATION_FAILED (it would fail), FEE_CEILING_EXCEEDED (dearer than allowed
         now), INSUFFICIENT_FUNDS (the balance alone cannot pay), CHAIN_UNAVAILABLE.
         """
@@ -147,6 +150,10 @@ class Chain(Protocol):
 
     async def latest_time(self) -> int:
         """When the newest block was made, by its own word, epoch ms. Raises CHAIN_UNAVAILABLE."""
+        ...
+
+    async def free_nonce(self, address: str) -> int | None:
+        """EVM: the first nonce that neither the chain nor the endpoint's pool has; None on other chains."""
         ...
 
     async def is_healthy(self) -> bool: ...

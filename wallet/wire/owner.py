@@ -43,6 +43,14 @@ class Approve(Shape):
     totp_code: TotpCode | None = None
 
 
+class Replace(Shape):
+    """``digest`` and ``feeCeiling`` bind the order to what was shown; absent, they are the row's own."""
+
+    digest: Annotated[str | None, StringConstraints(pattern=r"^[0-9a-f]{64}$")] = None
+    fee_ceiling: Units | None = None
+    totp_code: TotpCode | None = None
+
+
 class Reason(Shape):
     reason: Annotated[str | None, Field(min_length=1, max_length=500)] = None
 
@@ -57,6 +65,15 @@ class WaitingView(View):
     transaction: TransactionView
     fingerprint: Annotated[str, Field(description="The digest's first eight digits.")]
     factor_needed: Factor | None
+
+
+class ReplacementView(View):
+    """A payment on its way, the most in fees after an order (base units), and what would prove one."""
+
+    transaction: TransactionView
+    fingerprint: Annotated[str, Field(description="The digest's first eight digits.")]
+    fee_ceiling: str
+    factor_needed: Factor
 
 
 class WaitingList(View):

@@ -135,6 +135,7 @@ class TransactionView(View):
     tx_hash: str | None
     fee: str | None
     fee_ceiling: str
+    cancelling: Annotated[bool, Field(description="The owner cancels it; it may still land.")]
     error: str | None
     error_message: str | None
     digest: Annotated[str, Field(description="What an approval and a signature name.")]

@@ -204,6 +204,41 @@ async def test_what_cannot_be_changed_any_more_is_a_conflict(
     assert (late.status_code, expired.status_code) == (409, 410)
 
 
+async def test_an_order_about_a_sent_payment_is_bound_to_what_was_shown(
+    owner: httpx.AsyncClient, daemon: FakeDaemon
+) -> None:
+    offer = (await owner.get(f"{TX}/replacement")).json()
+    assert (offer["feeCeiling"], offer["factorNeeded"]) == ("10000000", "HOST")
+    digest = offer["transaction"]["digest"]
+    shown = {"digest": digest, "feeCeiling": offer["feeCeiling"]}
+
+    answers = [
+        await owner.post(f"{TX}/{verb}", json=shown) for verb in ("speed-up", "cancel-sent")
+    ]
+
+    orders = [call[2] for call in daemon.replacements.calls if call[0] == "order"]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert [order.purpose for order in orders] == ["SPEED_UP", "CANCEL"]
+    assert {(order.digest, order.ceiling, order.factor) for order in orders} == {
+        (digest, 10_000_000, Factor.HOST)
+    }
+
+
+async def test_an_order_about_a_sent_payment_asks_for_the_code_of_its_amount(
+    owner: httpx.AsyncClient, daemon: FakeDaemon
+) -> None:
+    daemon.replacements.factor = Factor.CODE
+    bare = await owner.post(f"{TX}/speed-up", json={})
+    wrong = await owner.post(f"{TX}/speed-up", json={"totpCode": "000000"})
+    right = await owner.post(f"{TX}/speed-up", json={"totpCode": "123456"})
+
+    assert (bare.status_code, bare.json()["code"]) == (403, "FACTOR_REQUIRED")
+    assert wrong.json()["code"] == "FACTOR_INVALID"
+    assert right.status_code == 200
+    (order,) = [call[2] for call in daemon.replacements.calls if call[0] == "order"]
+    assert order.factor is Factor.CODE
+
+
 async def test_a_new_session_shows_its_claim_code_once(
     owner: httpx.AsyncClient, daemon: FakeDaemon
 ) -> None:

@@ -3,14 +3,16 @@
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.console_world import CODE, ETHER, ConsoleWorld, console_world
+from tests.support.stores import an_attempt
 from wallet.domain.console import Action, Handle
 from wallet.domain.safety import StopState
 from wallet.domain.tiers import Tier
-from wallet.domain.transactions import Status, Transaction
+from wallet.domain.transactions import Purpose, Status, Transaction
 from wallet.errors import WalletError
 from wallet.operations.taps import Answer, AnswerKind, Press
 
@@ -295,3 +297,112 @@ async def test_an_update_that_fails_three_times_is_parked_and_shown(world: Conso
     await world.inbox.finish_update(left)
     assert await world.inbox.waiting_updates() == []
     assert await world.inbox.next_offset() == 43
+
+
+# ---- payments on their way
+
+
+async def on_its_way(world: ConsoleWorld, **more: Any) -> Transaction:
+    """A payment that was sent long ago, whose card offers to speed it up or cancel it."""
+    now = world.clock.now()
+    given = {"stuck_at": now, "offered_ceiling": 2 * 10**16, "submitted_at": now} | more
+    row = await world.payment(Tier.NOTIFY, Status.SUBMITTED, **given)
+    await world.database.run(
+        lambda unit: unit.attempts.add(an_attempt(f"0x{row.id}", transaction_id=row.id))
+    )
+    return row
+
+
+ORDERS = [
+    (Action.SPEED_UP, Action.CONFIRM_SPEED_UP, "SPEED_UP", AnswerKind.SPEED_UP_ORDERED),
+    (Action.CANCEL_SENT, Action.CONFIRM_CANCEL_SENT, "CANCEL", AnswerKind.CANCEL_ORDERED),
+]
+REPLACING = [action for ask, confirm, _, _ in ORDERS for action in (ask, confirm)]
+
+
+@pytest.mark.parametrize(("ask", "confirm", "stage", "done"), ORDERS)
+async def test_two_taps_order_something_about_a_sent_payment(
+    world: ConsoleWorld, ask: Action, confirm: Action, stage: str, done: AnswerKind
+) -> None:
+    row = await on_its_way(world)
+    await shown(world, row)
+
+    assert (await tap(world, await button(world, ask, row))).kind is AnswerKind.CONFIRM_ASKED
+    assert (await world.card(row.id)).stage == stage
+    await shown(world, row, stage)
+    word = await button(world, confirm, row)
+    kinds = [(await tap(world, word)).kind for _ in range(2)]
+
+    assert kinds == [done, AnswerKind.OUT_OF_DATE]
+    after = await world.row(row.id)
+    assert (after.status, after.wanted) == (Status.SUBMITTED, stage)
+    assert (after.cancelling_at is not None) == (stage == "CANCEL")
+    assert world.executor.ids == [row.id]
+
+
+@pytest.mark.parametrize(("ask", "confirm", "stage", "done"), ORDERS)
+async def test_a_large_sent_payment_needs_the_code(
+    world: ConsoleWorld, ask: Action, confirm: Action, stage: str, done: AnswerKind
+) -> None:
+    row = await on_its_way(world, amount=2 * ETHER)
+    await shown(world, row)
+
+    assert (await tap(world, await button(world, ask, row))).kind is AnswerKind.CODE_ASKED
+    assert (await world.card(row.id)).stage == f"{stage}_CODE"
+    assert (await world.console.typed_code(CHAT, "000000")).kind is AnswerKind.WRONG_CODE
+    assert (await world.console.typed_code(CHAT, CODE)).kind is done
+    assert (await world.row(row.id)).wanted == stage
+    assert (await world.card(row.id)).stage == "CARD"
+
+
+async def test_a_sent_payment_above_every_band_is_replaced_on_the_host_only(
+    world: ConsoleWorld,
+) -> None:
+    row = await on_its_way(world, amount=11 * ETHER)
+    await shown(world, row)
+    for ask, command in ((Action.SPEED_UP, "speed-up"), (Action.CANCEL_SENT, "cancel")):
+        answer = await tap(world, await button(world, ask, row))
+        assert (answer.kind, answer.params["command"]) == (AnswerKind.HOST_NEEDED, command)
+    assert (await world.row(row.id)).wanted is None
+
+
+async def test_a_freeze_covers_orders_about_sent_payments(world: ConsoleWorld) -> None:
+    row = await on_its_way(world)
+    await shown(world, row)
+    await world.console.freeze("POLLER_CONFLICT", {"what": "another poller"})
+    for action in (Action.SPEED_UP, Action.CANCEL_SENT):
+        assert (await tap(world, await button(world, action, row))).kind is AnswerKind.FROZEN
+
+
+async def test_orders_are_out_of_date_where_nothing_is_offered(world: ConsoleWorld) -> None:
+    cases: list[dict[str, Any]] = [
+        {"stuck_at": None},
+        {"wanted": Purpose.SPEED_UP},
+        {"cancelling_at": 5},
+        {"chain": "solana"},
+    ]
+    for case in cases:
+        for stage in ("CARD", "SPEED_UP", "CANCEL"):
+            row = await on_its_way(world, **case)
+            await shown(world, row, stage)
+            for action in REPLACING:
+                answer = await tap(world, await button(world, action, row))
+                assert answer.kind is AnswerKind.OUT_OF_DATE, (case, stage, action)
+    assert world.executor.ids == []
+
+
+async def test_a_stage_of_another_button_confirms_nothing(world: ConsoleWorld) -> None:
+    speed_up, cancel = Action.CONFIRM_SPEED_UP, Action.CONFIRM_CANCEL_SENT
+    for stage, action in (("CANCEL", speed_up), ("SPEED_UP", cancel), ("CARD", speed_up)):
+        row = await on_its_way(world)
+        await shown(world, row, stage)
+        answer = await tap(world, await button(world, action, row))
+        assert answer.kind is AnswerKind.OUT_OF_DATE
+        assert (await world.row(row.id)).wanted is None
+
+
+async def test_back_takes_an_order_back(world: ConsoleWorld) -> None:
+    row = await on_its_way(world)
+    await shown(world, row, "SPEED_UP")
+    assert (await tap(world, await button(world, Action.BACK, row))).kind is AnswerKind.BACK
+    assert ((await world.card(row.id)).stage, (await world.row(row.id)).wanted) == ("CARD", None)

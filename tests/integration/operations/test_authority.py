@@ -239,7 +239,8 @@ async def test_a_bent_payment_is_not_made(world: World) -> None:
                 f'SELECT "{column}" FROM transactions WHERE id = ?', (row.id,)
             ).fetchone()
         reading.close()
-        to = {"tier": "INSTANT", "due_at": 1, "amount": "1"}.get(column, other(found[0]))
+        readable = {"tier": "INSTANT", "due_at": 1, "amount": "1", "wanted": "CANCEL"}
+        to = {**readable, "offered_ceiling": "1"}.get(column, other(found[0]))
         world.sql(f'UPDATE transactions SET "{column}" = ? WHERE id = ?', to, row.id)
         world.sql("UPDATE transactions SET status = 'PENDING' WHERE id = ?", row.id)
         await world.tick()

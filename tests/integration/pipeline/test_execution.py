@@ -18,7 +18,7 @@ from wallet.domain.transactions import Purpose, Status
 from wallet.domain.wallets import WalletStatus
 from wallet.errors import Code, UnavailableError
 from wallet.ports.chain import SendOutcome
-from wallet.ports.world import EXECUTING
+from wallet.ports.world import EXECUTING, STORED
 
 HOUR = 3_600
 
@@ -304,7 +304,7 @@ async def test_a_confirmed_payment_that_finally_failed_alarms(world: World) -> N
     after = await world.settled(row.id)
     assert after.status is Status.CONFIRMED
     assert Fact.TX_REORGED in await world.facts(row.id)
-    assert "TX_REORGED" in await world.alerts()
+    assert "TX_UNPAID" in await world.alerts()
 
 
 async def test_a_nonce_taken_by_a_stranger_keeps_the_row_and_the_money_and_alarms(
@@ -339,7 +339,7 @@ async def test_two_equal_solana_payments_never_share_signed_bytes(world: World) 
     assert chain.received(PAYEE) == 3 * INSTANT
 
 
-async def test_a_solana_payment_that_can_never_land_expires_and_frees_its_money(
+async def test_a_solana_payment_whose_bytes_are_dead_is_built_anew_while_its_time_lasts(
     world: World,
 ) -> None:
     sol = await a_solana_wallet(world)
@@ -348,11 +348,97 @@ async def test_a_solana_payment_that_can_never_land_expires_and_frees_its_money(
     row = await world.pay(**sol)
     chain.mine(150)
     await world.poll()
+    assert len(await world.attempts(row.id)) == 1
+    chain.swallows = False
+    chain.mine(10)
+    await world.poll()
+    first, second = await world.attempts(row.id)
+    assert first.hash != second.hash
+    assert first.finalized_at is not None
+    assert Fact.TX_RENEWED in await world.facts(row.id)
+    await world.poll()
+    assert (await world.settled(row.id)).status is Status.CONFIRMED
+    assert chain.received(PAYEE) == INSTANT
+    assert await world.reserved() == 0
+
+
+async def test_the_death_of_some_payloads_concludes_nothing_about_a_newer_one(
+    world: World,
+) -> None:
+    sol = await a_solana_wallet(world)
+    chain = world.chains[SOL.name]
+    chain.swallows = True
+    row = await world.pay(**sol)
+    chain.mine(160)
+
+    def crash() -> None:
+        raise UnavailableError(Code.STORAGE_BUSY, "The answer of the commit was lost.")
+
+    world.checkpoints.at[STORED] = crash
+    await world.poll()
+    first, second = await world.attempts(row.id)
+    desk = world.app.settlement._desks[SOL.name]
+    desk.rows[row.id].is_stale = False  # as if only the dead one were known
+    assert [one.hash for one in desk.rows[row.id].attempts] == [first.hash]
+    for late in (0, 601):
+        world.clock.advance(late)
+        desk.rows[row.id].is_stale = False
+        await world.poll()
+        assert [one.hash for one in await world.attempts(row.id)] == [first.hash, second.hash]
+        assert (await world.row(row.id)).status is Status.SUBMITTED
+    chain.swallows = False
+    await world.poll()
+    assert (await world.settled(row.id)).status is Status.CONFIRMED
+    assert chain.received(PAYEE) == INSTANT
+
+
+async def test_a_solana_payment_that_died_after_its_time_expires_and_frees_its_money(
+    world: World,
+) -> None:
+    sol = await a_solana_wallet(world)
+    chain = world.chains[SOL.name]
+    chain.swallows = True
+    row = await world.pay(**sol)
+    world.clock.advance(601)
+    chain.mine(150)
+    await world.poll()
     assert (await world.row(row.id)).status is Status.SUBMITTED
     chain.mine(10)
     await world.poll()
     assert (await world.row(row.id)).status is Status.EXPIRED
+    assert len(world.vault.signed) == 1
     assert await world.reserved() == 0
+
+
+async def test_a_dead_solana_payment_that_the_rules_now_refuse_is_not_built_anew(
+    world: World,
+) -> None:
+    sol = await a_solana_wallet(world)
+    chain = world.chains[SOL.name]
+    chain.swallows = True
+    row = await world.pay(**sol)
+    await world.app.sessions.revoke(sol["session"].id, actor="owner", reason="test")
+    chain.mine(160)
+    await world.poll()
+    assert (await world.row(row.id)).status is Status.EXPIRED
+    assert len(world.vault.signed) == 1
+
+
+async def test_a_dead_solana_payment_waits_for_the_key_while_its_time_lasts(world: World) -> None:
+    sol = await a_solana_wallet(world)
+    chain = world.chains[SOL.name]
+    chain.swallows = True
+    row = await world.pay(**sol)
+    await world.restart(unlocked=False)
+    await world.app.executor.carry_on()
+    chain.mine(160)
+    await world.poll()
+    assert (await world.row(row.id)).status is Status.SUBMITTED
+    chain.swallows = False
+    await world.app.unlocking.unlock(PASSWORD)
+    await world.poll()
+    assert (await world.settled(row.id)).status is Status.CONFIRMED
+    assert chain.received(PAYEE) == INSTANT
 
 
 async def test_a_queued_payment_of_a_suspended_wallet_is_cancelled_at_its_time(

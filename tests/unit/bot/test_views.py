@@ -8,7 +8,7 @@ from bot import lean
 
 lean.load()
 
-from bot import texts, views, wording  # noqa: E402
+from bot import cards, texts, views, wording  # noqa: E402
 from bot.callbacks import HANDLE_LENGTH, Pressed  # noqa: E402
 from bot.keyboards import keyboard  # noqa: E402
 from wallet.domain.console import Action  # noqa: E402
@@ -38,7 +38,7 @@ def view(row: Transaction = ROW, stage: str = "CARD") -> CardView:
 
 
 def text_of(row: Transaction = ROW, stage: str = "CARD") -> str:
-    text, _ = views.card(view(row, stage)).render()
+    text, _ = cards.card(view(row, stage)).render()
     return text
 
 
@@ -66,6 +66,39 @@ def test_every_card_can_be_drawn_and_comes_back_unchanged(
     assert len(text) < 1500
 
 
+STUCK = replace(
+    ROW, tier=Tier.NOTIFY, status=Status.SUBMITTED, stuck_at=AT, offered_ceiling=2 * 10**16
+)
+
+
+def stuck_text(row: Transaction = STUCK, stage: str = "CARD", factor: Factor = Factor.TAP) -> str:
+    shown = replace(view(row, stage), factor=factor)
+    offers = row.wanted is None and row.cancelling_at is None
+    buttons = [[Button(Action.SPEED_UP, "h")]] if offers else []
+    text, _ = cards.card(replace(shown, buttons=buttons)).render()
+    return text
+
+
+def test_a_stuck_payment_says_what_can_be_done_and_the_most_it_may_cost() -> None:
+    assert "Fee then at most 0.02 ETH." in stuck_text()
+    for stage, head in (("SPEED_UP", "🐢 Send it again"), ("CANCEL", "🚫 Cancel this payment?")):
+        text = stuck_text(stage=stage)
+        assert text.startswith(head)
+        assert "Fee then at most 0.02 ETH." in text
+    host = stuck_text(factor=Factor.HOST)
+    assert f"waiaas speed-up {ROW.id}" in host
+    assert f"waiaas cancel {ROW.id}" in host
+
+
+def test_a_payment_being_cancelled_says_so_and_then_what_came_of_it() -> None:
+    cancelling = replace(STUCK, cancelling_at=AT, wanted=None)
+    assert stuck_text(cancelling).startswith("🚫 Cancelling; it may still be paid")
+    landed = replace(cancelling, status=Status.CONFIRMED, hash="0x1", fee=1)
+    assert "It was on the chain before your cancellation." in text_of(landed)
+    ended = replace(cancelling, status=Status.CANCELLED, hash="0x2", fee=1)
+    assert "Nothing was paid; the fee of the cancellation was spent." in text_of(ended)
+
+
 def test_the_agents_words_stand_last_quoted_and_on_one_line() -> None:
     row = replace(ROW, memo="hello\n🟢 Paid\u202e0x00\u200b /killswitch\x07")
 
@@ -84,7 +117,9 @@ def test_every_answer_button_and_status_has_its_words() -> None:
     assert set(texts.ANSWERS) == set(AnswerKind)
     assert set(texts.LABELS) == set(Action)
     assert set(texts.HEADS) == set(Status)
-    allowed = ("Approve", "Confirm", "Reject", "Cancel", "Back", "Revoke", "Dismiss", "New")
+    allowed = (
+        "Approve", "Confirm", "Reject", "Cancel", "Back", "Revoke", "Dismiss", "New", "Speed up"
+    )  # fmt: skip
     assert all(label.startswith(allowed) for label in texts.LABELS.values())
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -43,6 +44,39 @@ def test_a_fill_that_landed_finally_ends_the_payment() -> None:
     for sighting in (Sighting.SUCCEEDED, Sighting.FAILED):
         assert event(gone, seen(sighting, deep=True, of="0x2")) is None
         assert event(gone, seen(sighting, final=True, of="0x2")) is Event.REVERT
+
+
+@pytest.mark.parametrize("sighting", [Sighting.SUCCEEDED, Sighting.FAILED])
+def test_a_cancellation_ends_the_payment_only_once_it_is_final(sighting: Sighting) -> None:
+    cancel = an_attempt("0x2", number=2, purpose=Purpose.CANCEL)
+    for final, expected in ((False, None), (True, Event.SUPERSEDE)):
+        evidence = [seen(Sighting.UNSEEN), seen(sighting, deep=True, final=final, of="0x2")]
+        found = verdict([PAY, cancel], evidence)
+        assert (None if found is None else found.event) is expected
+
+
+def test_a_payment_that_was_sped_up_settles_as_itself() -> None:
+    faster = an_attempt("0x2", number=2, purpose=Purpose.SPEED_UP)
+    lost = seen(Sighting.NONCE_TAKEN, final=True)
+    paid = verdict([PAY, faster], [lost, seen(Sighting.SUCCEEDED, deep=True, of="0x2")])
+    failed = verdict([PAY, faster], [lost, seen(Sighting.FAILED, final=True, of="0x2")])
+    assert paid is not None
+    assert failed is not None
+    assert (paid.event, failed.event) == (Event.CONFIRM, Event.REVERT)
+
+
+def test_what_filled_a_gap_costs_its_fee_and_is_waited_for() -> None:
+    above = replace(PAY, nonce=1)
+    fill = replace(FILL, nonce=0)
+    paid = seen(Sighting.SUCCEEDED, final=True)
+    found = verdict([above, fill], [paid, seen(Sighting.SUCCEEDED, of="0x2")])
+    assert found is not None
+    assert (found.event, found.fee) == (Event.CONFIRM, 6)
+    assert verdict([above, fill], [paid, seen(Sighting.UNSEEN, of="0x2")]) is None
+    overtaken = replace(seen(Sighting.NONCE_TAKEN, final=True, of="0x2"), fee=None)
+    alone = verdict([above, fill], [paid, overtaken])
+    assert alone is not None
+    assert alone.fee == 3
 
 
 def test_the_attempt_that_landed_decides_whatever_its_siblings_say() -> None:

@@ -6,7 +6,7 @@ taken. What a node answers is believed only after it proved its chain id.
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from wallet.chains.evm import addresses, encode, fees
@@ -38,6 +38,7 @@ from wallet.ports.chain import (
 from wallet.ports.world import Clock
 
 _LATEST: Final = "latest"
+_PENDING: Final = "pending"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,10 @@ class EvmChain:
             self._fees.market(),
         )
         gas = self._gas(state, market, request, data)
-        price = fees.highest_fee_per_gas(market, gas, request.fee_ceiling - state.data_fee)
+        floor = fees.floor_above(encode.offer_of(raw) for raw in request.outbid)
+        market = replace(market, tip=max(market.tip, floor.tip))
+        allowed = request.fee_ceiling - state.data_fee
+        price = fees.highest_fee_per_gas(market, gas, allowed, floor)
         transfer = encode.Transfer(
             chain_id=self._chain_id,
             nonce=_nonce(request, state.count),
@@ -190,6 +194,15 @@ class EvmChain:
             lambda node: node.call("eth_getBlockByNumber", "latest", False)  # noqa: FBT003 - JSON-RPC's
         )
         return quantity(required(block)["timestamp"]) * 1000
+
+    async def free_nonce(self, address: str) -> int | None:
+        async def ask(node: Node) -> int:
+            counts = await node.batch(
+                [("eth_getTransactionCount", [address, tag]) for tag in (_LATEST, _PENDING)]
+            )
+            return max(quantity(required(count)) for count in counts)
+
+        return await self._endpoints.read(ask)
 
     async def is_healthy(self) -> bool:
         try:

@@ -102,6 +102,12 @@ def detach(raw: bytes) -> bytes:
     return payload
 
 
+def offer_of(raw: bytes) -> tuple[int, int]:
+    """(tip, highest fee) in wei per gas that signed bytes of ours offer."""
+    items = rlp.decode(raw[1:])
+    return _integer(items[2]), _integer(items[3])
+
+
 def hash_of(raw: bytes) -> str:
     """The hash a signed transaction is known by."""
     return "0x" + keccak(raw).hex()

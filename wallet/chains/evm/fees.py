@@ -1,7 +1,7 @@
 """What a payment costs: EIP-1559 fees, and the data fee of roll-ups built on the OP stack."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median_low
 from typing import Any, Final
@@ -104,16 +104,38 @@ def gas_limit(estimate: int, data: bytes) -> int:
     return floor if estimate in {intrinsic, floor} else max(floor, -(-estimate * 6 // 5))
 
 
-def highest_fee_per_gas(market: Market, gas: int, allowed: int) -> int:
-    """Wei per gas to offer, so that ``gas`` costs at most ``allowed`` wei.
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """The least that a replacement must offer, wei per gas; nothing where it replaces nothing."""
+
+    tip: int = 0
+    max_fee_per_gas: int = 0
+
+
+def floor_above(offers: Iterable[tuple[int, int]]) -> Floor:
+    """What beats every (tip, highest fee per gas): an eighth more of both, where nodes ask for a tenth."""
+    raised = [(_raised(tip), _raised(highest)) for tip, highest in offers]
+    return Floor(
+        max((tip for tip, _ in raised), default=0),
+        max((highest for _, highest in raised), default=0),
+    )
+
+
+def _raised(offer: int) -> int:
+    return -(-offer * 9 // 8)
+
+
+def highest_fee_per_gas(market: Market, gas: int, allowed: int, floor: Floor | None = None) -> int:
+    """Wei per gas to offer, so that ``gas`` costs at most ``allowed`` wei and ``floor`` is kept.
 
     Twice the base fee survives six full blocks. When that is too dear, whatever is allowed will do
     if it survives the next block. Raises FEE_CEILING_EXCEEDED when not even that fits.
     """
-    wanted = 2 * market.base + market.tip
+    lowest = 0 if floor is None else floor.max_fee_per_gas
+    wanted = max(2 * market.base + market.tip, lowest)
     if gas * wanted <= allowed:
         return wanted
-    least = -(-market.base * 9 // 8) + market.tip
+    least = max(_raised(market.base) + market.tip, lowest)
     fitting = max(allowed, 0) // gas
     if fitting < least:
         raise ChainError(

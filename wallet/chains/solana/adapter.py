@@ -119,6 +119,9 @@ class SolanaChain:
     async def latest_time(self) -> int:
         return await self._endpoints.read(_latest_time)
 
+    async def free_nonce(self, address: str) -> int | None:  # noqa: ARG002 - the port's shape
+        return None
+
     async def is_healthy(self) -> bool:
         try:
             return await self._endpoints.read(_is_well)

@@ -12,7 +12,9 @@ from tests.unit.chains.evm.scripted_node import ScriptedNode, error, scripted_no
 from wallet.chains.evm.fees import (
     TIP_FLOOR,
     Fees,
+    Floor,
     Market,
+    floor_above,
     gas_limit,
     highest_fee_per_gas,
 )
@@ -145,3 +147,22 @@ def test_plain_accounts_get_exactly_their_gas_and_code_a_fifth_more(
     estimate: int, data: bytes, offered: int
 ) -> None:
     assert gas_limit(estimate, data) == offered
+
+
+@given(offers=st.lists(st.tuples(WEI, WEI), max_size=5), base=WEI, tip=WEI, allowed=WEI)
+def test_a_replacement_beats_every_offer_by_a_tenth_or_is_not_made(
+    offers: list[tuple[int, int]], base: int, tip: int, allowed: int
+) -> None:
+    floor = floor_above(offers)
+    raised = Market(base, max(tip, floor.tip), has_data_fee=False)
+    if allowed < max(-(-base * 9 // 8) + raised.tip, floor.max_fee_per_gas):
+        with pytest.raises(ChainError):
+            highest_fee_per_gas(raised, 21_000, allowed * 21_000, floor)
+        return
+    price = highest_fee_per_gas(raised, 21_000, allowed * 21_000, floor)
+    assert price <= allowed
+    assert all(raised.tip * 10 >= t * 11 and price * 10 >= h * 11 for t, h in offers)
+
+
+def test_nothing_to_outbid_asks_for_nothing() -> None:
+    assert floor_above([]) == Floor()
