@@ -7,7 +7,7 @@ from wallet.persistence.fields import AmountField
 
 
 class Migration(migrations.Migration):
-    dependencies = [("wallet", "0004_audit_of_transactions")]
+    dependencies = [("wallet", "0005_replacements")]
     initial = False
     # The schema module runs every migration in one transaction of its own.
     atomic = False

@@ -8,7 +8,7 @@ from wallet.persistence.fields import AmountField
 
 
 class Migration(migrations.Migration):
-    dependencies = [("wallet", "0005_dollars")]
+    dependencies = [("wallet", "0004_audit_of_transactions")]
     atomic = False
 
     operations = [
