@@ -23,12 +23,13 @@ def installed(tmp_path: Path) -> Iterator[Installation]:
         yield made
 
 
-def enrol(installed: Installation) -> pyotp.TOTP:
-    """Scan the QR code on the host's terminal and confirm with the first code."""
+def enrol(installed: Installation) -> tuple[pyotp.TOTP, str]:
+    """Scan the QR code on the host's terminal and confirm with the first code, which is spent by that."""
     uri = installed.says("factor", "totp")["uri"]
     totp = pyotp.TOTP(parse_qs(urlparse(uri).query)["secret"][0])
-    installed.says("factor", "totp", "--code", totp.now())
-    return totp
+    code = totp.now()
+    installed.says("factor", "totp", "--code", code)
+    return totp, code
 
 
 def large_payment(agent: Agent) -> dict[str, object]:
@@ -60,8 +61,8 @@ def test_an_approval_by_code_works_and_a_wrong_or_used_code_does_not(
     installed: Installation,
 ) -> None:
     agent = ready(installed)
-    totp = enrol(installed)
-    used = {totp.now()}
+    totp, spent = enrol(installed)
+    used = {spent}
 
     first = large_payment(agent)
     installed.owner.presses(installed.owner.finds("7 ETH", button="Approve"), "Approve")

@@ -149,9 +149,11 @@ async def test_a_pairing_code_dies_of_time_of_guesses_and_of_use(home: House) ->
     assert not await desk.offer_pairing(used, 9, 9, "Second", None)
     shown = (await home.holder("GET", "/v1/pairing")).json()
     assert (shown["state"], shown["candidate"]["id"]) == ("CANDIDATE", 8)
-    assert (await home.holder("POST", "/v1/pairing/confirm")).status_code == 401
+    confirm = "/v1/pairing/confirm"
+    assert (await home.holder("POST", confirm, {"userId": 8})).status_code == 401
+    assert (await home.host("POST", confirm, {"userId": 9})).status_code == 403
     assert (await home.world.app.owner.owner()).user_id == 7  # type: ignore[union-attr]
-    assert (await home.host("POST", "/v1/pairing/confirm")).is_success
+    assert (await home.host("POST", confirm, {"userId": 8})).is_success
     assert (await home.world.app.owner.owner()).user_id == 8  # type: ignore[union-attr]
 
 
