@@ -5,11 +5,11 @@ ids it concerns, and a person decides.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from wallet.domain.sessions import Session
-from wallet.domain.spending import Bucket, Reservation, bucket_start
+from wallet.domain.spending import Bucket, Reservation, spent
 from wallet.domain.stories import Story, Told, most_with_fills, told
 from wallet.domain.story_checks import check_story
 from wallet.domain.transactions import OPEN, Settlement, Status, Transaction
@@ -20,25 +20,26 @@ BucketKey = tuple[str, str, int]
 NATIVE = "native"
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What one settled transaction took from its wallet, per asset (base units)."""
-
-    at: int
-    payments: int
-    by_asset: Mapping[str, int]
-
-
 @dataclass(slots=True)
 class _Sum:
+    """Of one bucket. ``is_rounded``: its dollars may be more, because a fee ceiling in it was raised."""
+
     amount: int = 0
     owner_amount: int = 0
     count: int = 0
+    usd: int = 0
+    owner_usd: int = 0
+    unpriced: int = 0
+    is_rounded: bool = False
 
-    def add(self, amount: int, count: int, *, owner: bool) -> None:
-        self.amount += amount
-        self.owner_amount += amount if owner else 0
-        self.count += count
+    def add(self, part: Bucket, *, is_rounded: bool) -> None:
+        for name in _SUMMED:
+            setattr(self, name, getattr(self, name) + getattr(part, name))
+        self.is_rounded |= is_rounded
+
+
+_SUMMED = ("amount", "owner_amount", "count", "usd", "owner_usd", "unpriced")
+_DOLLARS = ("usd", "owner_usd")
 
 
 @dataclass(slots=True)
@@ -88,17 +89,19 @@ class Books:
         tale = told(row, story.facts)
         yield from check_story(story, row, tale, self._wallets.get(row.wallet_id))
         most = most_with_fills(row, story)
-        yield from self._check_reservation(row, most)
+        yield from self._check_reservation(row, tale, most)
         if row.status in OPEN or not is_released(tale):
             self._counted[row.session_id] += 1
         else:
             self._given_back[row.session_id] += 1
-        cost = cost_of(row, tale)
+        cost = costs_of(row, tale)
         used = most if row.status in OPEN else fee_told(tale)
         # Cancellations and fills of gaps are not held against the session's limits.
         self._beyond[row.session_id, f"{row.network}/{NATIVE}"] += max(0, used - row.fee_ceiling)
-        if cost is not None:
-            self._remember(row, cost)
+        for part in cost or ():
+            key = (row.wallet_id, part.asset, part.started_at)
+            self._buckets.setdefault(key, _Sum()).add(part, is_rounded=most != row.fee_ceiling)
+            self._spent[row.session_id][part.asset] += part.amount
         self._remember_movement(row, cost)
 
     def close(self, buckets: Iterable[Bucket]) -> Iterator[Violation]:
@@ -115,7 +118,7 @@ class Books:
 
     # ---- reservations
 
-    def _check_reservation(self, row: Transaction, most: int) -> Iterator[Violation]:
+    def _check_reservation(self, row: Transaction, tale: Told, most: int) -> Iterator[Violation]:
         held = self._held.pop(row.id, None)
         if row.status not in OPEN:
             if held is not None:
@@ -130,9 +133,12 @@ class Books:
                 Invariant.RESERVATION_MISSING, row.id, f"It is {row.status} and holds no money."
             )
             return
-        expected = reservation_of(row, most)
+        decided = reservation_of(row, tale)
+        expected = replace(decided, fee=most, fee_usd=decided.fee_worth(most))
         for name in Reservation.__slots__:
             if getattr(held, name) != getattr(expected, name):
+                if name == "fee_usd" and most != row.fee_ceiling and _is_more(held, expected):
+                    continue  # each raise rounds up
                 yield Violation(
                     Invariant.RESERVATION_WRONG,
                     row.id,
@@ -141,15 +147,7 @@ class Books:
 
     # ---- spending
 
-    def _remember(self, row: Transaction, cost: Cost) -> None:
-        owner = row.consent_at is not None
-        for asset, amount in cost.by_asset.items():
-            key = (row.wallet_id, asset, bucket_start(cost.at))
-            count = cost.payments if asset == row.asset else 0
-            self._buckets.setdefault(key, _Sum()).add(amount, count, owner=owner)
-            self._spent[row.session_id][asset] += amount
-
-    def _remember_movement(self, row: Transaction, cost: Cost | None) -> None:
+    def _remember_movement(self, row: Transaction, cost: Sequence[Bucket] | None) -> None:
         mine = self.outgoings.get(row.wallet_id)
         if mine is None:
             return
@@ -158,18 +156,18 @@ class Books:
         if cost is None:
             return
         native = f"{row.network}/{NATIVE}"
-        mine.spent += cost.by_asset.get(native, 0)
+        mine.spent += sum(part.amount for part in cost if part.asset == native)
         payee = self._by_address.get((row.network, row.to))
-        if payee is not None and cost.payments and row.asset == native:
+        if payee is not None and any(part.count for part in cost) and row.asset == native:
             self.outgoings[payee].received += row.amount
 
     def _check_buckets(self, buckets: Iterable[Bucket]) -> Iterator[Violation]:
         for bucket in buckets:
             key = (bucket.wallet_id, bucket.asset, bucket.started_at)
             must = self._buckets.pop(key, _Sum())
-            yield from _compare(key, must, _Sum(bucket.amount, bucket.owner_amount, bucket.count))
+            yield from _compare(key, must, bucket)
         for key, must in self._buckets.items():
-            yield from _compare(key, must, _Sum())
+            yield from _compare(key, must, Bucket(*key, amount=0, owner_amount=0, count=0))
 
     # ---- sessions
 
@@ -224,18 +222,15 @@ def is_released(tale: Told) -> bool:
     return tale.last_move is not None and tale.last_move.settlement is Settlement.RELEASE
 
 
-def cost_of(row: Transaction, tale: Told) -> Cost | None:
+def costs_of(row: Transaction, tale: Told) -> list[Bucket] | None:
     """What the facts say that it cost; None where nothing was spent."""
     move, fact = tale.last_move, tale.last_fact
     if move is None or fact is None:
         return None
     if move.settlement not in (Settlement.SPEND, Settlement.SPEND_FEE):
         return None
-    paid = move.settlement is Settlement.SPEND
-    native = f"{row.network}/{NATIVE}"
-    by_asset = {row.asset: row.amount if paid else 0}
-    by_asset[native] = by_asset.get(native, 0) + fee_told(tale)
-    return Cost(fact.at, 1 if paid else 0, by_asset)
+    amount = row.amount if move.settlement is Settlement.SPEND else 0
+    return spent(reservation_of(row, tale), amount, fee_told(tale), fact.at)
 
 
 def fee_told(tale: Told) -> int:
@@ -244,8 +239,8 @@ def fee_told(tale: Told) -> int:
     return int(text) if text.isdecimal() else 0
 
 
-def reservation_of(row: Transaction, fee: int) -> Reservation:
-    """What must be set aside while the row is open. ``fee``: what its payloads may cost, native base units."""
+def reservation_of(row: Transaction, tale: Told) -> Reservation:
+    """What was set aside when it was decided; its dollars are those that its first fact names."""
     return Reservation(
         transaction_id=row.id,
         wallet_id=row.wallet_id,
@@ -253,17 +248,24 @@ def reservation_of(row: Transaction, fee: int) -> Reservation:
         asset=row.asset,
         amount=row.amount,
         native_asset=f"{row.network}/{NATIVE}",
-        fee=fee,
+        fee=row.fee_ceiling,
         owner_approved=row.consent_at is not None,
         created_at=row.created_at,
+        usd=tale.dollars("usd"),
+        fee_usd=tale.dollars("feeUsd"),
     )
 
 
-def _compare(key: BucketKey, must: _Sum, found: _Sum) -> Iterator[Violation]:
+def _is_more(held: Reservation, expected: Reservation) -> bool:
+    return None not in (held.fee_usd, expected.fee_usd) and held.fee_usd > expected.fee_usd  # type: ignore[operator]
+
+
+def _compare(key: BucketKey, must: _Sum, found: Bucket) -> Iterator[Violation]:
     subject = f"{key[0]} {key[1]} {key[2]}"
-    for name in _Sum.__slots__:
+    for name in _SUMMED:
         has, wants = getattr(found, name), getattr(must, name)
-        if has != wants:
-            yield Violation(
-                Invariant.BUCKET, subject, f"{name} is {has}; its settled payments make {wants}."
-            )
+        if has == wants or (must.is_rounded and name in _DOLLARS and has > wants):
+            continue
+        yield Violation(
+            Invariant.BUCKET, subject, f"{name} is {has}; its settled payments make {wants}."
+        )

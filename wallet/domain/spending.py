@@ -53,16 +53,19 @@ class Reservation:
         held = self.amount if self.asset == asset else 0
         return held + self.fee if self.native_asset == asset else held
 
+    def fee_worth(self, fee: int) -> int | None:
+        """What a fee of ``fee`` base units is in millionths of a dollar, at the price of the decision, rounded up."""
+        if self.fee_usd is None or not self.fee:
+            return self.fee_usd
+        return -(-self.fee_usd * fee // self.fee)
+
 
 def spent(held: Reservation, amount: int, fee: int, at: int) -> list[Bucket]:
     """What leaves when ``held`` is settled at ``at``: ``amount`` of its asset (all of it or nothing), and a fee.
 
     Dollars keep the prices of the decision; a fee below its ceiling costs its share, rounded up.
     """
-    fee_usd = held.fee_usd
-    if fee_usd is not None and held.fee:
-        fee_usd = -(-fee_usd * fee // held.fee)
-    parts = [(held.asset, amount, held.usd), (held.native_asset, fee, fee_usd)]
+    parts = [(held.asset, amount, held.usd), (held.native_asset, fee, held.fee_worth(fee))]
     buckets = []
     for asset in dict.fromkeys((held.asset, held.native_asset)):
         own = [(cost, usd) for of, cost, usd in parts if of == asset and cost]

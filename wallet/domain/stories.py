@@ -93,6 +93,12 @@ class Told:
     last_move: Move | None = None
     last_fact: RecordedFact | None = None
     problems: list[str] = field(default_factory=list)
+    requested: RecordedFact | None = None
+
+    def dollars(self, name: str) -> int | None:
+        """Millionths of a dollar that the decision named so; None where it had no price."""
+        text = None if self.requested is None else self.requested.details.get(name)
+        return int(text) if isinstance(text, str) and text.isdecimal() else None
 
     def has(self, fact: Fact) -> bool:
         return fact in self.counted
@@ -115,6 +121,8 @@ def told(row: Transaction, facts: Sequence[RecordedFact]) -> Told:
     found = Told(Status.QUEUED if row.tier.waits else Status.PENDING)
     if not facts or facts[0].fact != Fact.TX_REQUESTED:
         found.problems.append("its first fact is not TX_REQUESTED")
+    else:
+        found.requested = facts[0]
     for recorded in facts:
         found.problems += _follow(found, row, recorded)
     return found

@@ -26,7 +26,10 @@ class SqlLedger:
         return self._db.run(sql, (transaction_id,)) == 1
 
     async def set_fee(self, transaction_id: str, fee: int) -> None:
-        RESERVATIONS.change(self._db, {"fee": fee}, "transaction_id = ?", (transaction_id,))
+        held = await self.reservation(transaction_id)
+        if held is not None:
+            changes = {"fee": fee, "fee_usd": held.fee_worth(fee)}
+            RESERVATIONS.change(self._db, changes, "transaction_id = ?", (transaction_id,))
 
     async def mark_owner_approved(self, transaction_id: str) -> None:
         changes = {"owner_approved": True}

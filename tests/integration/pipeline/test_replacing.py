@@ -11,6 +11,7 @@ from tests.support.vault import PASSWORD, code_at
 from tests.support.world import APPROVAL, INSTANT, PAYEE, World
 from wallet.domain.facts import Fact
 from wallet.domain.owner import Band, Factor
+from wallet.domain.prices import Price
 from wallet.domain.transactions import UNSENT, Attempt, Purpose, Status, Transaction
 from wallet.errors import AuthError, Code, ConflictError, RefusedError, WalletError
 from wallet.operations.replacements import Order
@@ -18,6 +19,7 @@ from wallet.ports.chain import SendOutcome
 from wallet.ports.world import ORDERED, SENT, STORED
 
 CEILING = 2 * FEE_CEILING
+DOLLAR = 10**6
 STUCK_SECONDS = 120
 
 
@@ -150,6 +152,22 @@ async def test_a_speed_up_that_the_rules_deny_when_it_is_signed_is_dropped_and_s
     assert (await world.row(row.id)).wanted is None
     assert Fact.TX_SPEED_UP_DROPPED in await world.facts(row.id)
     assert "SPEED_UP_DROPPED" in await world.alerts()
+
+
+async def test_a_raised_ceiling_holds_dollars_at_the_price_of_the_decision(world: World) -> None:
+    world.prices.table[EVM.native.key] = Price(3000, 0, world.clock.now())
+    row = await stuck(world)
+    [before] = await world.database.read(lambda unit: unit.ledger.reservations())
+    assert (before.usd, before.fee_usd) == (30 * DOLLAR, 3 * DOLLAR)
+    await order(world, row, Purpose.SPEED_UP)
+    [held] = await world.database.read(lambda unit: unit.ledger.reservations())
+    assert (held.fee, held.usd, held.fee_usd) == (CEILING, 30 * DOLLAR, 6 * DOLLAR)
+    assert await wrong(world) == []
+    await world.poll()
+    ended = await world.settled(row.id)
+    [bucket] = await world.buckets()
+    assert bucket.usd == 30 * DOLLAR + -(-6 * DOLLAR * (ended.fee or 0) // CEILING)
+    assert await wrong(world) == []
 
 
 async def test_a_speed_up_counts_its_ceiling_in_the_limits(world: World) -> None:
