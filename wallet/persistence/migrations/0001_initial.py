@@ -1,6 +1,6 @@
 """The first schema."""
 
-from tortoise import fields, migrations
+from tortoise import fields
 from tortoise.fields.base import OnDelete
 from tortoise.indexes import Index
 from tortoise.migrations import operations as ops
@@ -11,14 +11,12 @@ from wallet.domain.safety import StopState
 from wallet.domain.tiers import Tier
 from wallet.domain.transactions import Purpose, Status
 from wallet.domain.wallets import WalletStatus
+from wallet.persistence.additive import AdditiveMigration
 from wallet.persistence.fields import AmountField, JsonField, PartialIndex
 
 
-class Migration(migrations.Migration):
+class Migration(AdditiveMigration):
     initial = True
-    # The schema module runs every migration in one transaction of its own.
-    atomic = False
-
     operations = [
         ops.CreateModel(
             name="Alert",

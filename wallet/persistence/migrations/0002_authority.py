@@ -1,15 +1,14 @@
 """Proofs on authority rows, the proof over each set of rules, and when a database was found behind."""
 
-from tortoise import fields, migrations
+from tortoise import fields
 from tortoise.indexes import Index
 from tortoise.migrations import operations as ops
 
+from wallet.persistence.additive import AdditiveMigration
 
-class Migration(migrations.Migration):
+
+class Migration(AdditiveMigration):
     dependencies = [("wallet", "0001_initial")]
-
-    # The schema module runs every migration in one transaction of its own.
-    atomic = False
 
     operations = [
         ops.CreateModel(

@@ -1,15 +1,14 @@
 """Auto-stop: rules the owner set, what they count, and sessions that are held."""
 
-from tortoise import fields, migrations
+from tortoise import fields
 from tortoise.indexes import Index
 from tortoise.migrations import operations as ops
 
+from wallet.persistence.additive import AdditiveMigration
 
-class Migration(migrations.Migration):
+
+class Migration(AdditiveMigration):
     dependencies = [("wallet", "0002_authority")]
-    # The schema module runs every migration in one transaction of its own.
-    atomic = False
-
     operations = [
         ops.CreateModel(
             name="AutoStopRule",

@@ -1,15 +1,13 @@
 """An index of audit rows by transaction, for checks that follow each transaction's facts."""
 
-from tortoise import migrations
 from tortoise.migrations import operations as ops
 
+from wallet.persistence.additive import AdditiveMigration
 from wallet.persistence.fields import PartialIndex
 
 
-class Migration(migrations.Migration):
+class Migration(AdditiveMigration):
     dependencies = [("wallet", "0003_autostop")]
-    atomic = False
-
     operations = [
         ops.AddIndex(
             model_name="AuditRow",

@@ -1,16 +1,15 @@
 """Replacements of signed payments: what the owner was offered and what he ordered."""
 
-from tortoise import fields, migrations
+from tortoise import fields
 from tortoise.migrations import operations as ops
 
 from wallet.domain.transactions import Purpose
+from wallet.persistence.additive import AdditiveMigration
 from wallet.persistence.fields import AmountField
 
 
-class Migration(migrations.Migration):
+class Migration(AdditiveMigration):
     dependencies = [("wallet", "0004_audit_of_transactions")]
-    atomic = False
-
     operations = [
         ops.AddField(
             model_name="Transaction",

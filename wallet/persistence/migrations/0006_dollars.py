@@ -1,17 +1,15 @@
 """What reservations and spending are worth in dollars. What was spent before is of unknown value."""
 
-from tortoise import fields, migrations
+from tortoise import fields
 from tortoise.migrations import operations as ops
 
+from wallet.persistence.additive import AdditiveMigration
 from wallet.persistence.fields import AmountField
 
 
-class Migration(migrations.Migration):
+class Migration(AdditiveMigration):
     dependencies = [("wallet", "0005_replacements")]
     initial = False
-    # The schema module runs every migration in one transaction of its own.
-    atomic = False
-
     operations = [
         ops.AddField(model_name="Reservation", name="usd", field=AmountField(null=True)),
         ops.AddField(model_name="Reservation", name="fee_usd", field=AmountField(null=True)),
