@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.schema import put_schema
 from tests.support.stores import World, opened, put_wallet_and_session
 from wallet.persistence.database import Database
 
@@ -27,6 +28,7 @@ def world() -> World:
 
 @pytest.fixture
 async def store(path: Path, world: World) -> AsyncIterator[Database]:
+    await put_schema(path)
     async with opened(path, world) as database:
         await database.run(put_wallet_and_session)
         yield database
