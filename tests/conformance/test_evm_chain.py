@@ -111,6 +111,7 @@ class EvmHarness(Harness):
             latency={"ms": 0},
             drop_next={"count": 0},
             lose_answer_next={"count": 0},
+            double_next={"count": 0},
             reject_next={"count": 0},
             chain_id={"value": None},
         )

@@ -3,26 +3,33 @@
 import json
 import random
 import sys
+import time
 
 from tests.support.sandbox import sandbox
-from tests.torture.driver import Torture
+from tests.torture.driver import Torture, plan
 
 
 def main(kills: int, seed: int) -> int:
-    with sandbox("--delay-seconds", "1") as running:
-        torture = Torture(running, random.Random(seed))
+    chance = random.Random(seed)
+    points = plan(kills, chance)
+    started = time.monotonic()
+    with sandbox("--delay-seconds", "1", kill_at=",".join(points)) as running:
+        torture = Torture(running, chance, points)
         for number in range(kills):
             torture.round(number)
-            print(json.dumps({"round": number, "violations": torture.violations}), flush=True)
+            told = {"round": number, "died_at": torture.died_at, "violations": torture.violations}
+            print(json.dumps(told), flush=True)
     ends = [wish.row["status"] if wish.row else "REFUSED" for wish in torture.wishes]
-    told = {
+    summary = {
         "seed": seed,
         "kills": torture.kills,
+        "died_at": torture.died_at,
         "stops": torture.stops,
         "payments": {end: ends.count(end) for end in sorted(set(ends))},
+        "seconds": round(time.monotonic() - started),
         "violations": torture.violations,
     }
-    print(json.dumps(told))
+    print(json.dumps(summary))
     return 1 if torture.violations else 0
 
 

@@ -9,7 +9,7 @@ import json
 import shutil
 import signal
 import sys
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +34,10 @@ FAILURES: Final = 5
 FIRST_SECONDS: Final = 3.0  # what leaves at once is told before the chat is
 _PASSED_ON: Final = ("WAIAAS_TELEGRAM_PLAIN_IMPORT",)
 _KILL_AT: Final = "WAIAAS_SANDBOX_KILL_AT"
+
+
+def _kill_points() -> list[str]:
+    return environment().get(_KILL_AT, "").split(",")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,8 @@ class Sandbox:
     daemon: Child | None = None
     failure: WalletError | None = None
     is_announced: bool = False
+    # Where each daemon in turn kills itself, for rehearsing crashes; "" and the end of the list: nowhere.
+    kill_at: Iterator[str] = field(default_factory=lambda: iter(_kill_points()))
 
     # ---- children
 
@@ -94,11 +100,13 @@ class Sandbox:
         )
         await initialise(load(self.place.home, {}), birth, Secret(telegram["token"]))
 
-    async def start_daemon(self, *, first: bool) -> None:
+    async def start_daemon(self) -> None:
         source = environment()
         environ = child_environment(source)
-        passed = (*_PASSED_ON, _KILL_AT) if first else _PASSED_ON
-        environ.update({name: source[name] for name in passed if name in source})
+        environ.update({name: source[name] for name in _PASSED_ON if name in source})
+        point = next(self.kill_at, "")
+        if point:
+            environ[_KILL_AT] = point
         arguments = ["wallet", "start", "--sandbox", "--exit-with-stdin"]
         where = ["--data-dir", str(self.place.home)]
         password = ["--password-file", str(self.place.password_file)]
@@ -117,7 +125,7 @@ class Sandbox:
             if failures >= FAILURES:
                 self.fail(self.not_starting())
                 return
-            await self.start_daemon(first=False)
+            await self.start_daemon()
             self.say_restarted()
 
     def say_restarted(self) -> None:
@@ -262,7 +270,7 @@ async def _work(sandbox: Sandbox, group: asyncio.TaskGroup) -> None:
     await sandbox.start_stand_ins()
     for name, child in sandbox.stand_ins.items():
         group.create_task(sandbox.watch(name, child))
-    await sandbox.start_daemon(first=True)
+    await sandbox.start_daemon()
     group.create_task(_guarded(sandbox, sandbox.supervise()))
     running = await sandbox.running()
     owner = OwnerClient(Path(running["owner_socket"]), sandbox.place.password)

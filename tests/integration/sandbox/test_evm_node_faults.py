@@ -51,6 +51,19 @@ async def test_a_lost_answer_hides_a_transaction_that_was_taken(
     assert len(payments(evm, payer)) == 1
 
 
+async def test_a_doubled_send_is_answered_for_its_second_delivery_and_lands_once(
+    evm: EvmNode, w3: Web3, payer: LocalAccount
+) -> None:
+    raw = signed(payer, 0)
+    evm.order(double_next={"count": 1})
+
+    refused = await refusal(w3, raw)
+
+    assert "already" in refused["message"] or "nonce too low" in refused["message"]
+    assert (await receipt_of(w3, raw))["status"] == 1
+    assert len(payments(evm, payer)) == 1
+
+
 async def test_a_rejection_carries_the_ordered_message_and_takes_nothing(
     evm: EvmNode, w3: Web3, payer: LocalAccount
 ) -> None:

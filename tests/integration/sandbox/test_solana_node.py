@@ -309,6 +309,18 @@ async def test_a_lost_answer_landed_exactly_once(node: Running) -> None:
     assert len(await node.landed()) == 1
 
 
+async def test_a_doubled_send_is_answered_for_its_second_delivery_and_lands_once(
+    node: Running,
+) -> None:
+    payer, to = await node.funded(), Keypair().pubkey()
+    tx = await node.payment(payer, to, SOL)
+    await node.order(double_next={"count": 1})
+    with pytest.raises(RPCException, match="already been processed"):
+        await node.send(tx)
+    assert await node.balance(to) == SOL
+    assert len(await node.landed()) == 1
+
+
 async def test_a_rejected_send_carries_the_message_and_does_not_land(node: Running) -> None:
     payer, to = await node.funded(), Keypair().pubkey()
     tx = await node.payment(payer, to, SOL)

@@ -60,6 +60,7 @@ class Faults:
     down_until: float = -math.inf
     drop: int = 0
     lose: int = 0
+    double: int = 0
     reject: int = 0
     reject_message: str = ""
     chain_id: int | None = None
@@ -134,6 +135,9 @@ class Front:
             faults.drop -= 1
             return result(call, data(keccak(raw)))
         answer = await self._engine.answer(call)
+        if faults.double:
+            faults.double -= 1
+            answer = await self._engine.answer(call)
         if faults.lose:
             faults.lose -= 1
             raise AnswerLostError
@@ -150,6 +154,7 @@ class Front:
             "down": self.is_down,
             "drop_next": faults.drop,
             "lose_answer_next": faults.lose,
+            "double_next": faults.double,
             "reject_next": faults.reject,
             "chain_id": faults.chain_id,
             "mined": [transaction.as_json() for transaction in mined],
@@ -177,6 +182,7 @@ class Front:
             "latency": self._set_latency,
             "drop_next": self._drop_next,
             "lose_answer_next": self._lose_next,
+            "double_next": self._double_next,
             "reject_next": self._reject_next,
             "down": self._go_down,
             "up": self._come_up,
@@ -208,6 +214,10 @@ class Front:
 
     async def _lose_next(self, fields: dict[str, Any]) -> None:
         self._faults.lose = int(fields.get("count", 1))
+
+    async def _double_next(self, fields: dict[str, Any]) -> None:
+        """The next sends arrive twice, as through a proxy that tries again; the second answer is heard."""
+        self._faults.double = int(fields.get("count", 1))
 
     async def _reject_next(self, fields: dict[str, Any]) -> None:
         default = "insufficient funds for gas * price + value"

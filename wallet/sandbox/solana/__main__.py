@@ -132,6 +132,7 @@ class Node:
             "held": [str(signature) for signature in self.ledger.held],
             "drop_next": self.faults.drop,
             "lose_answer_next": self.faults.lose_answer,
+            "double_next": self.faults.double,
             "reject_next": self.faults.reject,
             "genesis": self.faults.genesis or GENESIS_HASH,
         }
@@ -172,6 +173,10 @@ class Node:
     def control_lose_answer_next(self, order: Any) -> None:
         """`{"count": n}`: land the next n accepted sends, but answer 502."""
         self.faults.lose_answer = _whole(order, "count")
+
+    def control_double_next(self, order: Any) -> None:
+        """`{"count": n}`: the next n sends arrive twice, and the second answer is heard."""
+        self.faults.double = _whole(order, "count")
 
     def control_reject_next(self, order: Any) -> None:
         """`{"count": n, "message": "..."}`: refuse the next n sends as a failed preflight."""

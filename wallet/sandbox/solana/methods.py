@@ -64,6 +64,7 @@ class Faults:
 
     drop: int = 0
     lose_answer: int = 0
+    double: int = 0
     reject: int = 0
     reject_message: str = ""
     genesis: str | None = None
@@ -191,6 +192,13 @@ class Rpc:
     # ---- sending
 
     def send_transaction(self, params: Params) -> str:
+        signature = self._send(params)
+        if self._faults.double:
+            self._faults.double -= 1
+            signature = self._send(params)
+        return signature
+
+    def _send(self, params: Params) -> str:
         config, faults = params.config(1), self._faults
         transaction = parse_transaction(params.text(0), config.get("encoding") or "base58")
         if faults.reject:
