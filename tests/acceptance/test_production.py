@@ -16,10 +16,28 @@ import pytest
 from tests.support.production import Installation, installation
 from tests.support.sandbox import Agent, until
 
+pytestmark = pytest.mark.xdist_group("production")
+
 
 @pytest.fixture
 def installed(tmp_path: Path) -> Iterator[Installation]:
+    """For tests that pair an owner or change what is paid."""
     with installation(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def unpaired(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """A daemon that has no owner yet."""
+    with installation(tmp_path_factory.mktemp("unpaired")) as made:
+        made.starts()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """A directory with no daemon on it, before each of its tests and after."""
+    with installation(tmp_path_factory.mktemp("stopped")) as made:
         yield made
 
 
@@ -92,21 +110,20 @@ def test_an_approval_by_code_works_and_a_wrong_or_used_code_does_not(
     assert agent.chain.payments_to(str(second["toAddress"])) == []
 
 
-def test_pairing_by_anyone_who_does_not_know_the_code_fails(installed: Installation) -> None:
-    installed.starts()
-    code = installed.says("pair", "--no-wait")["code"]
-    installed.stranger.says("/start AAAAAAAAAA")
+def test_pairing_by_anyone_who_does_not_know_the_code_fails(unpaired: Installation) -> None:
+    code = unpaired.says("pair", "--no-wait")["code"]
+    unpaired.stranger.says("/start AAAAAAAAAA")
     for guess in range(5):
-        installed.stranger.says(f"/start {guess:010d}")
+        unpaired.stranger.says(f"/start {guess:010d}")
 
     until(
-        lambda: installed.says("pair", "--status", proved=False)["state"] == "VOID",
+        lambda: unpaired.says("pair", "--status", proved=False)["state"] == "VOID",
         "five wrong codes void it",
     )
-    installed.owner.says(f"/start {code}")
-    refused = installed.host.request("POST", "/v1/pairing/confirm", json={"userId": 1})
+    unpaired.owner.says(f"/start {code}")
+    refused = unpaired.host.request("POST", "/v1/pairing/confirm", json={"userId": 1})
     assert refused.status_code == httpx.codes.FORBIDDEN
-    assert installed.host.status()["owner"] is None
+    assert unpaired.host.status()["owner"] is None
 
 
 def sender_of(installed: Installation) -> int:
@@ -119,34 +136,16 @@ def sender_of(installed: Installation) -> int:
     return until(look, "the code arrived")
 
 
-def test_nobody_is_confirmed_unseen(installed: Installation) -> None:
-    installed.starts()
-    code = installed.says("pair", "--no-wait")["code"]
-    installed.stranger.says(f"/start {code}")
-    sender = sender_of(installed)
-
-    installed.runs("pair", "--confirm", code=1)
-    refused = installed.runs("pair", "--confirm", str(sender + 1), code=1)
-    assert f"id {sender}" in refused.stdout
-    assert "PAIRING_INVALID" in refused.stderr
-    assert installed.host.status()["owner"] is None
-
-    done = installed.runs("pair", "--confirm", str(sender))
-    assert f"id {sender}" in done.stdout
-    assert installed.host.status()["owner"]["userId"] == sender
-
-
-def test_a_no_on_the_host_voids_the_pairing(installed: Installation) -> None:
-    installed.starts()
+def test_a_no_on_the_host_voids_the_pairing(unpaired: Installation) -> None:
     terminal, inside = pty.openpty()
-    proof = ["--password-file", str(installed.password_file)]
+    proof = ["--password-file", str(unpaired.password_file)]
     asking = subprocess.Popen(
-        [*installed.command("pair"), *proof], stdin=inside, stdout=inside, stderr=inside
+        [*unpaired.command("pair"), *proof], stdin=inside, stdout=inside, stderr=inside
     )
     os.close(inside)
     said = reads_until(terminal, "/start ", "\n")
     code = said.split("/start ")[-1].split()[0]
-    installed.stranger.says(f"/start {code}")
+    unpaired.stranger.says(f"/start {code}")
     reads_until(terminal, "Is this you?")
 
     os.write(terminal, b"n\n")
@@ -154,10 +153,10 @@ def test_a_no_on_the_host_voids_the_pairing(installed: Installation) -> None:
     reads_until(terminal, "the code is void")
     assert asking.wait(20) == 0
     os.close(terminal)
-    assert installed.says("pair", "--status", proved=False)["state"] == "VOID"
-    refused = installed.host.request("POST", "/v1/pairing/confirm", json={"userId": 1})
+    assert unpaired.says("pair", "--status", proved=False)["state"] == "VOID"
+    refused = unpaired.host.request("POST", "/v1/pairing/confirm", json={"userId": 1})
     assert refused.json()["code"] == "PAIRING_INVALID"
-    assert installed.host.status()["owner"] is None
+    assert unpaired.host.status()["owner"] is None
 
 
 def reads_until(terminal: int, words: str, after: str = "") -> str:
@@ -168,6 +167,23 @@ def reads_until(terminal: int, words: str, after: str = "") -> str:
         assert ready, shown
         shown += os.read(terminal, 4096).decode()
     return shown
+
+
+def test_nobody_is_confirmed_unseen(unpaired: Installation) -> None:
+    """Last with its fixture: somebody is the owner afterwards."""
+    code = unpaired.says("pair", "--no-wait")["code"]
+    unpaired.stranger.says(f"/start {code}")
+    sender = sender_of(unpaired)
+
+    unpaired.runs("pair", "--confirm", code=1)
+    refused = unpaired.runs("pair", "--confirm", str(sender + 1), code=1)
+    assert f"id {sender}" in refused.stdout
+    assert "PAIRING_INVALID" in refused.stderr
+    assert unpaired.host.status()["owner"] is None
+
+    done = unpaired.runs("pair", "--confirm", str(sender))
+    assert f"id {sender}" in done.stdout
+    assert unpaired.host.status()["owner"]["userId"] == sender
 
 
 def test_recover_names_the_chat_only_while_the_chat_may_cancel(installed: Installation) -> None:
@@ -207,52 +223,57 @@ def test_a_start_without_a_password_runs_locked_until_unlock(installed: Installa
     agent.waits_for(row["id"], "CONFIRMED")
 
 
-def test_a_wrong_master_password_ends_with_exit_code_4(installed: Installation) -> None:
-    wrong = installed.data_dir.parent / "wrong"
+def test_a_wrong_master_password_ends_with_exit_code_4(stopped: Installation) -> None:
+    wrong = stopped.data_dir.parent / "wrong"
     wrong.write_text("certainly not the password")
     wrong.chmod(0o600)
 
-    done = installed.runs(
+    done = stopped.runs(
         "start", "--port", "0", "--password-file", str(wrong), proved=False, code=4
     )
 
     assert "certainly not" not in done.stdout + done.stderr
 
 
-def test_a_second_daemon_on_the_directory_ends_with_exit_code_2(installed: Installation) -> None:
-    installed.starts()
-    installed.runs("start", "--port", "0", code=2)
-    assert installed.host.status()["locked"] is False
+def test_a_second_daemon_on_the_directory_ends_with_exit_code_2(stopped: Installation) -> None:
+    stopped.starts()
+    stopped.runs("start", "--port", "0", code=2)
+    assert stopped.host.status()["locked"] is False
+    stopped.stops()
 
 
-def test_a_corrupt_keystore_is_named_and_left_alone(installed: Installation) -> None:
-    installed.starts()
-    installed.says("wallet", "create", "--name", "main", "--network", "evm-local")
-    installed.stops()
-    victim = next((installed.data_dir / "keystore" / "wallets").iterdir())
-    broken = victim.read_bytes().replace(b'"', b"'", 1)
+def test_a_corrupt_keystore_is_named_and_left_alone(stopped: Installation) -> None:
+    stopped.starts()
+    stopped.says("wallet", "create", "--name", "main", "--network", "evm-local")
+    stopped.stops()
+    victim = next((stopped.data_dir / "keystore" / "wallets").iterdir())
+    whole = victim.read_bytes()
+    broken = whole.replace(b'"', b"'", 1)
     victim.write_bytes(broken)
 
-    done = installed.runs("start", "--port", "0", code=1)
+    done = stopped.runs("start", "--port", "0", code=1)
 
     assert victim.name in done.stdout + done.stderr
     assert victim.read_bytes() == broken
+    victim.write_bytes(whole)
 
 
 def test_a_typo_in_the_configuration_is_named_with_the_nearest_key(
-    installed: Installation,
+    stopped: Installation,
 ) -> None:
-    config = installed.data_dir / "config.toml"
-    config.write_text(config.read_text() + "\n[sesion]\nttl_seconds = 5\n")
+    config = stopped.data_dir / "config.toml"
+    right = config.read_text()
+    config.write_text(right + "\n[sesion]\nttl_seconds = 5\n")
 
-    done = installed.runs("start", "--port", "0", code=1)
+    done = stopped.runs("start", "--port", "0", code=1)
 
     assert "sesion" in done.stdout + done.stderr
     assert "session" in done.stdout + done.stderr
+    config.write_text(right)
 
 
 def test_a_sandbox_directory_and_a_production_one_are_not_mixed_up(
-    installed: Installation,
+    stopped: Installation,
 ) -> None:
-    mixed = installed.runs("sandbox", "--no-demo", "--port", "0", proved=False, code=1)
+    mixed = stopped.runs("sandbox", "--no-demo", "--port", "0", proved=False, code=1)
     assert "DATA_DIRECTORY_KIND" in mixed.stderr
