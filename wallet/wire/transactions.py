@@ -10,7 +10,7 @@ from wallet.domain.money import U256_MAX, parse_base_units, parse_human
 from wallet.domain.tiers import Tier
 from wallet.domain.transactions import Status
 from wallet.errors import Code, InputError
-from wallet.wire.shape import Query, Shape, View, WholeNumber
+from wallet.wire.shape import READ_WHOLE, Query, Shape, View
 
 WAIT_MAX_SECONDS = 30
 PAGE_MAX = 100
@@ -157,7 +157,7 @@ class TransactionPage(View):
     next_cursor: str | None
 
 
-Limit = Annotated[WholeNumber, Field(ge=1, le=PAGE_MAX)]
+Limit = Annotated[int, Field(ge=1, le=PAGE_MAX), READ_WHOLE]
 Cursor = Annotated[str, Field(pattern=r"^[0-9a-fA-F-]{36}$")]
 StatusName = Literal[
     "PENDING", "QUEUED", "EXECUTING", "SUBMITTED", "CONFIRMED", "FAILED", "CANCELLED", "EXPIRED"
