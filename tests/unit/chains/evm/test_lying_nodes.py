@@ -62,14 +62,14 @@ async def test_a_node_that_comes_back_as_another_chain_is_asked_for_nothing(
     chain = EvmChain(NETWORK, [first.url, second.url], clock)
     await chain.connect()
     first.status = 503
-    assert (await chain.balance(ATTEMPT.address)).units == 7
+    assert (await chain.balance(ATTEMPT.address)).amount == 7
     first.status = 200
     first.answers(eth_chainId=MAINNET, eth_getBalance="0xffff")
     first.asked.clear()
 
     for _ in range(3):
         clock.seconds += 60
-        assert (await chain.balance(ATTEMPT.address)).units == 7
+        assert (await chain.balance(ATTEMPT.address)).amount == 7
         assert (await chain.evidence([ATTEMPT]))[0].sighting is Sighting.UNSEEN
         assert (await chain.send(RAW)).outcome is SendOutcome.ACCEPTED
     assert set(first.asked) == {"eth_chainId"}
@@ -103,11 +103,14 @@ async def test_a_silent_change_is_noticed_within_the_hour() -> None:
 async def test_nodes_that_contradict_each_other_are_never_mixed_in_one_answer(
     nodes: tuple[ScriptedNode, ScriptedNode],
 ) -> None:
-    """One has the receipt and no height, the other a height and no receipt: together they would prove a payment."""
+    """One has the receipt, just now; the other says it was long ago. Together they would prove a payment."""
     first, second = nodes
     first.answers(eth_getTransactionReceipt=RECEIPT, eth_getBlockByNumber=error("not available"))
     second.answers(eth_blockNumber="0xffff", eth_getBlockByNumber={"number": "0xffff"})
     chain = EvmChain(NETWORK, [first.url, second.url], HandClock())
 
+    found = (await chain.evidence([ATTEMPT]))[0]
+    assert (found.sighting, found.deep_enough, found.final) == (Sighting.SUCCEEDED, False, False)
+    first.status = 503
     assert (await chain.evidence([ATTEMPT]))[0] == Evidence(HASH, Sighting.UNSEEN)
     await chain.close()
