@@ -32,6 +32,7 @@ FIXED: Final = frozenset(
         "WAIAAS_SANDBOX_KILL_AT",
         "WAIAAS_TELEGRAM_PLAIN_IMPORT",
         "WAIAAS_TEST_REQUIRE",
+        "WAIAAS_TEST_FUZZ",
         "WAIAAS_ANVIL",
     }
 )
