@@ -75,8 +75,12 @@ async def pressed(folder: Path, handles: list[str], forged: list[dict[str, Any]]
         await world.outbox.drain()
         shown = channel.cards[1]
         for handle, more in zip(handles, forged, strict=True):
-            tap = {"user_id": world.owner.user_id, "chat_id": world.owner.chat_id}
-            tap |= {"message_id": 1, "text": shown.text} | more
+            tap: dict[str, Any] = {
+                "message_id": 1,
+                "text": shown.text,
+                "chat_id": world.owner.chat_id,
+            }
+            tap |= {"user_id": world.owner.user_id} | more
             answer = await world.console.press(Press(handle=handle, **tap))
             assert answer.kind is AnswerKind.OUT_OF_DATE
         await require_untouched(world, row.id)
