@@ -32,13 +32,13 @@ ONCE: dict[str, Any] = {
 
 
 @contextmanager
-def opened(runner: asyncio.Runner) -> Iterator[tuple[House, Known]]:
+def opened(runner: asyncio.Runner, path: str = "") -> Iterator[tuple[House, Known]]:
     """A furnished house whose books must be right at the end."""
     with tempfile.TemporaryDirectory() as folder:
         entered = house(Path(folder) / "data")
         home = runner.run(entered.__aenter__())
         try:
-            yield home, runner.run(furnished(home))
+            yield home, runner.run(furnished(home, path))
             funded = {home.world.wallet.id: 100 * ETHER}
             check = home.world.app.operations.ledger.check(with_chains=True, funded=funded)
             assert runner.run(check).violations == []
@@ -56,7 +56,7 @@ def asks(runner: asyncio.Runner, home: House, known: Known, data: st.DataObject,
 
 @pytest.mark.parametrize("at", range(len(ROUTES)), ids=NAMES)
 def test_whatever_a_route_is_asked_the_answer_is_one_of_ours(at: int) -> None:
-    with asyncio.Runner() as runner, opened(runner) as (home, known):
+    with asyncio.Runner() as runner, opened(runner, ROUTES[at][1].path) as (home, known):
 
         @settings(max_examples=EXAMPLES, **ONCE)
         @given(st.data())

@@ -51,6 +51,7 @@ ERROR_KEYS = {"code", "message", "retryable", "requestId"}
 # What relates fields to each other, is arithmetic, or is about Unicode; and a whole number written 5.0, which JSON
 # schemas take for an integer.
 BEYOND_A_SCHEMA = ("must not be above", "is above any chain's range", "should be a valid integer")
+SECONDS_BETWEEN = 7  # so that the limits per minute do not answer everything
 COIN = "evm-local/native"
 # Values that lead further into the product than random ones.
 USUAL: Mapping[str, Sequence[Any]] = {
@@ -64,6 +65,27 @@ USUAL: Mapping[str, Sequence[Any]] = {
     "hash": ["0" * 64],
     "Prefer": ["wait=0", "respond-async, wait=00;x=1"],
     "Idempotency-Key": ["one", "two"],
+}
+TIERS = {"instant_max": "5", "notify_max": "6", "delay_max": "7"}
+RULES: Sequence[Mapping[str, Any]] = [
+    {"type": "SPENDING_LIMIT", "rules": {"assets": {COIN: TIERS}, "delay_seconds": 900}},
+    {
+        "type": "RATE_LIMIT",
+        "rules": {"max_tx_per_hour": 5, "max_tx_per_day": 9, "over": "all_wallets"},
+    },
+    {"type": "WHITELIST", "rules": {"allowed_addresses": ["payee"], "otherwise": "ask"}},
+    {"type": "FEE_LIMIT", "rules": {"assets": {COIN: {"max_fee": "0"}}}},
+]
+# Bodies that must be right as a whole to lead anywhere.
+WHOLE: Mapping[str, Sequence[Mapping[str, Any]]] = {
+    "/v1/policies": RULES,
+    "/v1/policies/{id}": RULES,
+    "/v1/wallets": [{"name": f"new {number}", "network": "evm-local"} for number in range(9)],
+    "/v1/transactions/{id}/approve": [{}],
+    "/v1/transactions/{id}/speed-up": [{}],
+    "/v1/transactions/{id}/cancel-sent": [{}],
+    "/v1/pairing/confirm": [{"userId": 8}],
+    "/v1/recover": [{}],
 }
 # The only answers that may hold a token or a ticket: those that hand one out.
 HANDS_OUT = {"/v1/sessions/{id}/renew", "/v1/sessions/claim", "/v1/ticket"}
@@ -134,6 +156,8 @@ def drawn(door: str, row: Row, known: Known) -> st.SearchStrategy[Sending]:
 def _name_what_exists(draw: st.DrawFn, case: Case[Any], row: Row, known: Known) -> None:
     """Random identifiers lead nowhere, so most of the time something takes their place that is there."""
     at = row.path.split("/")[2] if row.path.count("/") > 1 else ""
+    if row.body is not None and row.path in WHOLE and draw(st.booleans()):
+        case.body = dict(draw(st.sampled_from(WHOLE[row.path])))
     for container in (case.path_parameters, case.query, case.body, case.headers):
         if not isinstance(container, dict) and container is not case.headers:
             continue
@@ -241,8 +265,8 @@ BENDS: Sequence[Bend] = (
 )  # fmt: skip
 
 
-async def furnished(house: House) -> Known:
-    """One payment in each state that a request could meet, and everything's name."""
+async def furnished(house: House, path: str = "") -> Known:
+    """One payment in each state that a request could meet, everything's name, and what ``path`` needs to act on."""
     world = house.world
     token, other = await house.token(), await house.token()
     paid = await house.paid(token, ETHER // 2)
@@ -253,20 +277,46 @@ async def furnished(house: House) -> Known:
     ticket = (await house.host("POST", "/v1/ticket")).json()["ticket"]
     body = {"walletId": world.wallet.id, "name": "c", "limits": {COIN: "5"}}
     code = (await house.host("POST", "/v1/sessions", body)).json()["claimCode"]
+    held = (await world.new_wallet("held")).id
     values = {
         "transactions": rows,
         "transactionId": rows,
         "cursor": rows,
         "sessions": await _ids(house, "/v1/sessions"),
         "policies": await _ids(house, "/v1/policies"),
-        "wallets": [world.wallet.id],
-        "walletId": [world.wallet.id],
+        "wallets": [world.wallet.id, held],
+        "walletId": [world.wallet.id, held],
         "autostop": ["HOURLY_RATE", "CONSECUTIVE_FAILURES", "DAILY_LIMIT_THRESHOLD"],
         "digest": [(await world.row(row)).digest for row in rows],
         "code": [code, "000000"],
         **USUAL,
     }
+    await _set_the_scene(house, path, held, values["sessions"][-1])
     return Known(token, ticket, values, [PASSWORD, token, other, ticket])
+
+
+async def _set_the_scene(house: House, path: str, wallet: str, session: str) -> None:
+    """What some routes can act on only after something else happened."""
+    desk: Any = house.world.app.operations.owner
+    match path:
+        case "/v1/recover" | "/v1/recover/cancel":
+            await house.holder("POST", "/v1/kill-switch")
+            if path.endswith("cancel"):
+                await house.host("POST", "/v1/recover")
+        case "/v1/sessions/{id}/renew":
+            house.world.clock.advance(50_000)
+        case "/v1/sessions/{id}/resume":
+            await house.holder("POST", f"/v1/sessions/{session}/freeze")
+        case "/v1/wallets/{id}/resume":
+            await house.holder("POST", f"/v1/wallets/{wallet}/suspend")
+        case "/v1/pairing/confirm":
+            await desk.offer_pairing(await desk.start_pairing("host"), 8, 8, "Eve", None)
+        case "/v1/factor/reset" | "/v1/factor/reset/cancel":
+            house.world.vault.enrolled = True
+            if path.endswith("cancel"):
+                await house.host("POST", "/v1/factor/reset")
+        case _:
+            pass
 
 
 async def _ids(house: House, path: str) -> list[str]:
@@ -287,6 +337,7 @@ async def sent(
     )
     answer = await client.send(request)
     await house.world.quiet()
+    house.world.clock.advance(SECONDS_BETWEEN)
     return answer
 
 
@@ -297,7 +348,7 @@ def proofs(door: str, known: Known) -> st.SearchStrategy[Mapping[str, str]]:
     else:
         may = [{"X-Master-Password": PASSWORD}, {"X-Ticket": known.ticket}]
         others = [{}, {"X-Ticket": "none"}]
-    return st.sampled_from([*may * 3, *others])
+    return st.sampled_from([*may * (12 // len(may)), *others])
 
 
 # ---- judging

@@ -90,7 +90,9 @@ class SqlConsole:
         _HANDLES.add(self._db, handle)
 
     async def handle(self, handle: str) -> Handle | None:
-        if not handle.isascii():  # none of ours, and half a surrogate pair could not even be asked for
+        if (
+            not handle.isascii()
+        ):  # none of ours, and half a surrogate pair could not even be asked for
             return None
         return _HANDLES.one(self._db, "handle = ?", (handle,))
 

@@ -2,7 +2,14 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from wallet.domain.intents import ASKABLE, MEMO_MAX_BYTES, IntentType
@@ -69,6 +76,10 @@ HUMAN_PATTERN = r"^(0|[1-9][0-9]{0,77})(\.[0-9]{1,77})?$"
 
 class SendRequest(Shape):
     """A payment of the wallet's native coin. Give ``amount`` or ``humanAmount``."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["amount"]}, {"required": ["humanAmount"]}]}
+    )
 
     to: Annotated[str, Field(min_length=1, max_length=128)]
     amount: Annotated[

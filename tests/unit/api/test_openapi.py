@@ -100,6 +100,7 @@ def test_a_payment_is_described_as_it_is_read() -> None:
 
     assert set(schema["properties"]) == {"to", "amount", "humanAmount", "memo", "network", "type"}
     assert schema["required"] == ["to"]
+    assert schema["oneOf"] == [{"required": ["amount"]}, {"required": ["humanAmount"]}]
     assert send["requestBody"]["required"] is True
     assert {p["name"] for p in send["parameters"]} == {"Idempotency-Key", "Prefer"}
     assert "201" in send["responses"]
