@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test unit check format bench torture lock clean
+.PHONY: help setup run test unit check format bench torture fuzz mutants lock clean
 
 help:  ## what there is
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,12 @@ bench: $(READY)  ## measure; one JSON line per figure
 
 torture: $(READY)  ## kill the sandbox N times while money moves; SEED=1 repeats a run
 	$(BIN)/python -m tests.torture $(or $(N),20) $(or $(SEED),1)
+
+fuzz: $(READY)  ## ask every route N times whatever its OpenAPI document allows and forbids
+	WAIAAS_TEST_FUZZ=$(or $(N),200) $(BIN)/python -m pytest -q -n 2 tests/fuzz $(ARGS)
+
+mutants: $(READY)  ## bend each row of each table of states; every one must be noticed
+	$(BIN)/python -m tests.architecture.bent_tables
 
 lock:  ## renew both lock files (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q pyproject.toml -o requirements.lock

@@ -32,6 +32,7 @@ FIXED: Final = frozenset(
         "WAIAAS_SANDBOX_KILL_AT",
         "WAIAAS_TELEGRAM_PLAIN_IMPORT",
         "WAIAAS_TEST_REQUIRE",
+        "WAIAAS_TEST_FUZZ",
         "WAIAAS_ANVIL",
     }
 )
@@ -275,7 +276,7 @@ def _read_file(path: Path, problems: Problems) -> dict[str, dict[str, Any]]:
         raw = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         problems.add(str(path), f"cannot be read: {error}")
         return {}
     known = (*SECTIONS, "networks")

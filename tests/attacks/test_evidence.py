@@ -214,7 +214,8 @@ def test_an_address_is_the_address_or_it_is_refused(shared: Sandbox, chain: str)
     right = agent.chain.stranger()
     other = shared.agent("solana" if chain == "ethereum" else "ethereum").chain.stranger()
     bent = right[:-1] + ("a" if right[-1] != "a" else "b")
-    wrong = [other, right[:-1], right + "0", f" {right}", right + "\n"]
+    short = right[:-2]  # one letter less is still 32 bytes, and by chance somebody's address
+    wrong = [other, short, right + "0", f" {right}", right + "\n"]
     if chain == "solana":
         wrong += [right.lower(), right.upper()]
     else:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.schema import put_schema
 from tests.support.stores import World, opened, put_wallet_and_session
 from wallet.persistence.database import Database
 
@@ -17,7 +16,6 @@ def world() -> World:
 
 @pytest.fixture
 async def store(tmp_path: Path, world: World) -> AsyncIterator[Database]:
-    await put_schema(tmp_path / "wallet.db")
     async with opened(tmp_path / "wallet.db", world) as database:
         await database.run(put_wallet_and_session)
         yield database

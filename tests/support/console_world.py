@@ -13,7 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-from tests.support.schema import put_schema
+from tests.support.new_file import lay_down
 from wallet.domain.chains import ChainName, Network
 from wallet.domain.console import Card
 from wallet.domain.owner import Band, Factor, Owner
@@ -225,7 +225,7 @@ async def console_world(
     keyring = Keyring()
     keyring.fill(Subkeys(b"r" * 32, b"a" * 32, b"j" * 32, b"p" * 32))
     parse = cast(Any, dict)
-    await put_schema(folder / "wallet.db")
+    await lay_down(folder / "wallet.db")
     database = await Database.open(
         folder / "wallet.db",
         ids=ids,

@@ -7,6 +7,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from tests.support.new_file import lay_down
 from wallet.domain.sessions import Session, SessionLimits
 from wallet.domain.spending import Reservation
 from wallet.domain.tiers import Tier
@@ -71,8 +72,11 @@ class World:
 
 @asynccontextmanager
 async def opened(
-    path: Path, world: World | None = None, **options: Any
+    path: Path, world: World | None = None, *, from_nothing: bool = False, **options: Any
 ) -> AsyncIterator[Database]:
+    """A store over ``path``; ``from_nothing`` lets it build the schema itself."""
+    if not from_nothing:
+        await lay_down(path)
     store = await (world or World()).open(path, **options)
     try:
         yield store

@@ -16,8 +16,8 @@ from typing import Any, cast
 from tests.support.chain import ETHER, EVM, SOL, LedgerChain
 from tests.support.clock import SettableClock
 from tests.support.ids import DeterministicIds
+from tests.support.new_file import lay_down
 from tests.support.prices import FakePrices
-from tests.support.schema import put_schema
 from tests.support.vault import PASSWORD, MemoryVault
 from wallet.bootstrap.compose import App, compose
 from wallet.bootstrap.ground import Ground
@@ -94,7 +94,7 @@ class World:
         """Compose everything over the file as a starting daemon does, still locked."""
         self.clock_guard = ClockGuard(self.clock)
         self.gate, self.keyring = Gate(self.clock_guard), Keyring()
-        await put_schema(self.settings.database.path)
+        await lay_down(self.settings.database.path)
         self.database = await Database.open(
             self.settings.database.path,
             ids=self.ids,

@@ -60,7 +60,7 @@ def openapi(title: str, version: str, rows: Sequence[Row]) -> dict[str, Any]:
         "info": {"title": title, "version": version},
         "paths": paths,
         "components": {
-            "schemas": definitions.get("$defs", {}),
+            "schemas": _closed(definitions.get("$defs", {})),
             "securitySchemes": _SCHEMES,
             "responses": {"Error": _content("An error", named[ErrorView])},
         },
@@ -96,6 +96,16 @@ def _shapes(
         *((shape, "validation") for shape in _sorted(read)),
         *((shape, "serialization") for shape in _sorted(written)),
     ]
+
+
+def _closed(node: Any) -> Any:
+    """Keys that fit no pattern are refused, which pydantic's schema leaves out."""
+    if isinstance(node, list):
+        return [_closed(one) for one in node]
+    if not isinstance(node, dict):
+        return node
+    found = {name: _closed(one) for name, one in node.items()}
+    return found | {"additionalProperties": False} if "patternProperties" in found else found
 
 
 def _sorted(shapes: Iterable[type[Shape]]) -> list[type[Shape]]:

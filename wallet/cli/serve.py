@@ -10,11 +10,12 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TextIO, cast
 
 import typer
 
 from wallet.cli import owner, passwords, render
+from wallet.cli.log_stream import LossyStream
 from wallet.cli.options import AsJson, DataDir, PasswordFile
 from wallet.errors import Code, ConflictError, InputError, WalletError
 from wallet.settings import Secret, environment
@@ -60,7 +61,7 @@ def start(
         kill_at=kill_at,
         plain_import=environment().get("WAIAAS_TELEGRAM_PLAIN_IMPORT") == "1",
         runtime_dir=environment().get("XDG_RUNTIME_DIR"),
-        configure_log=lambda: _log(settings.daemon.log_level),
+        configure_log=lambda: log_to_stderr(settings.daemon.log_level),
         announce=_say_ready if as_json else _say_nothing,
     )
     raise render.Leave(_run(serve(launch)))
@@ -74,7 +75,7 @@ def _say_nothing(_: Mapping[str, object]) -> None:
     """The log tells it."""
 
 
-def _log(level: str) -> None:
+def log_to_stderr(level: str) -> None:
     """One line per event on stderr: for people on a terminal, JSON elsewhere."""
     import logging  # noqa: PLC0415
 
@@ -92,7 +93,7 @@ def _log(level: str) -> None:
             last,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, LossyStream(sys.stderr))),
         cache_logger_on_first_use=True,
     )
 

@@ -12,13 +12,13 @@ from wallet.domain.transactions import Status, Transaction
 from wallet.ports.world import Ids
 
 HANDLE_BYTES: Final = 16
-_WAITING: Final[Mapping[str, tuple[Action, ...]]] = MappingProxyType(
+WHILE_WAITING: Final[Mapping[str, tuple[Action, ...]]] = MappingProxyType(
     {
         Stage.CONFIRM: (Action.CONFIRM_APPROVE, Action.BACK),
         Stage.CODE: (Action.BACK,),
     }
 )
-_STUCK: Final[Mapping[str, tuple[Action, ...]]] = MappingProxyType(
+WHILE_STUCK: Final[Mapping[str, tuple[Action, ...]]] = MappingProxyType(
     {
         Stage.SPEED_UP: (Action.CONFIRM_SPEED_UP, Action.BACK),
         Stage.SPEED_UP_CODE: (Action.BACK,),
@@ -62,15 +62,15 @@ def actions_of(transaction: Transaction, stage: str, now: int) -> tuple[Action, 
     if is_waiting_for_time(transaction):
         return (Action.CANCEL,)
     if is_stuck(transaction):
-        return _STUCK.get(stage, (Action.SPEED_UP, Action.CANCEL_SENT))
+        return WHILE_STUCK.get(stage, (Action.SPEED_UP, Action.CANCEL_SENT))
     if is_waiting_for_owner(transaction, now):
-        return _WAITING.get(stage, (Action.APPROVE, Action.REJECT))
+        return WHILE_WAITING.get(stage, (Action.APPROVE, Action.REJECT))
     return ()
 
 
 def stage_of(transaction: Transaction, stage: str, now: int) -> str:
     """``stage``, or CARD where it does not belong to what the card asks now."""
-    known = _STUCK if is_stuck(transaction) else _WAITING
+    known = WHILE_STUCK if is_stuck(transaction) else WHILE_WAITING
     return stage if is_offered(transaction, now) and stage in known else Stage.CARD.value
 
 

@@ -31,8 +31,8 @@ CODES_ACTIONS: Final = frozenset({Action.NEW_CODES, Action.CONFIRM_NEW_CODES, Ac
 CARD_ACTIONS: Final = REPLACING | {
     Action.APPROVE, Action.CONFIRM_APPROVE, Action.BACK, Action.REJECT, Action.CANCEL
 }  # fmt: skip
-# The stage in which each button stands; Reject and Cancel stand in any.
-_STAGE_OF: Final[Mapping[Action, Stage]] = MappingProxyType(
+# The stage in which each button of a card stands; Back, Reject and Cancel stand in any.
+STAGE_OF: Final[Mapping[Action, Stage]] = MappingProxyType(
     {
         Action.APPROVE: Stage.CARD,
         Action.CONFIRM_APPROVE: Stage.CONFIRM,
@@ -149,7 +149,7 @@ def fits_stage(action: Action, card: Card, now: int) -> bool:
     stage = "CARD" if lapsed else card.stage
     if action is Action.BACK:
         return stage != Stage.CARD
-    return stage == _STAGE_OF.get(action, stage)
+    return stage == STAGE_OF.get(action, stage)
 
 
 def fits_message(handle: Handle, press: Press) -> bool:

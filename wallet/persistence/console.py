@@ -90,6 +90,10 @@ class SqlConsole:
         _HANDLES.add(self._db, handle)
 
     async def handle(self, handle: str) -> Handle | None:
+        if (
+            not handle.isascii()
+        ):  # none of ours, and half a surrogate pair could not even be asked for
+            return None
         return _HANDLES.one(self._db, "handle = ?", (handle,))
 
     async def handles_of(self, subject: str) -> list[Handle]:

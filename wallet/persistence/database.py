@@ -171,7 +171,9 @@ def storage_error(error: BaseException) -> WalletError | None:
         )
     if is_full(error):
         return UnavailableError(
-            Code.STORAGE_FULL, "The disk is full.", hint="Free some space; nothing was changed."
+            Code.STORAGE_FULL,
+            "The disk is full.",
+            hint="Free some space, or raise the quota; nothing was changed.",
         )
     return None
 

@@ -28,6 +28,8 @@ from tortoise.backends.sqlite.client import (
 
 T = TypeVar("T")
 Parameters = Sequence[Any] | dict[str, Any]
+# Not a failed sync: what reached the disk is unknown then, and the process must end and read it again.
+_REFUSED_WRITES = (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
 
 
 class ImmediateTransaction(SqliteTransactionWrapper):
@@ -224,7 +226,10 @@ def is_busy(error: sqlite3.Error) -> bool:
 
 
 def is_full(error: sqlite3.Error) -> bool:
-    return _primary_code(error) == sqlite3.SQLITE_FULL
+    """No room, whoever says so: a quota or a limit of the file's size is an I/O error to SQLite."""
+    if _primary_code(error) == sqlite3.SQLITE_FULL:
+        return True
+    return getattr(error, "sqlite_errorcode", 0) in _REFUSED_WRITES
 
 
 def _primary_code(error: sqlite3.Error) -> int:

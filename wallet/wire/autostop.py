@@ -18,7 +18,7 @@ from wallet.domain.autostop import (
 from wallet.errors import Code, InputError
 from wallet.wire.policies import known_zone
 from wallet.wire.rule_fields import AssetKey, RuleShape, Units
-from wallet.wire.shape import Query, Shape, View, issues_of
+from wallet.wire.shape import Describes, Query, Shape, View, issues_of
 
 Act = Literal["WARN", "FREEZE_SESSION"]
 Percent = Annotated[int, Field(ge=1, le=100)]
@@ -126,7 +126,7 @@ class PutStopRule(Shape):
         "ANOMALY_PATTERN",
     ]
     wallet_id: str | None = None
-    rules: dict[str, Any]
+    rules: Annotated[dict[str, Any], Describes(*BODIES.values())]
 
 
 class StopRulesQuery(Query):

@@ -9,7 +9,7 @@ from wallet.domain.owner import Factor
 from wallet.domain.safety import StopState
 from wallet.wire.rule_fields import AssetKey, Units
 from wallet.wire.sessions import TotpCode
-from wallet.wire.shape import Query, Shape, View, WholeNumber
+from wallet.wire.shape import READ_WHOLE, Query, Shape, View, WholeNumber
 from wallet.wire.transactions import TransactionView
 from wallet.wire.wallets import WalletDetail
 
@@ -237,8 +237,8 @@ class StatusInfo(View):
 class AuditQuery(Query):
     """``transactionId`` leaves out every row that is not about it."""
 
-    after: Annotated[WholeNumber, Field(ge=0)] = 0
-    limit: Annotated[WholeNumber, Field(ge=1, le=AUDIT_PAGE_MAX)] = 100
+    after: WholeNumber = 0
+    limit: Annotated[int, Field(ge=1, le=AUDIT_PAGE_MAX), READ_WHOLE] = 100
     transaction_id: Annotated[str | None, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,64}$")] = (
         None
     )
@@ -247,9 +247,9 @@ class AuditQuery(Query):
 class VerifyQuery(Query):
     """Where the part before this one ended, and what was noted elsewhere: ``12:1a2b3c4d,40:…``."""
 
-    after: Annotated[WholeNumber, Field(ge=0)] = 0
+    after: WholeNumber = 0
     hash: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] = GENESIS
-    limit: Annotated[WholeNumber, Field(ge=1, le=VERIFY_MAX)] = 10_000
+    limit: Annotated[int, Field(ge=1, le=VERIFY_MAX), READ_WHOLE] = 10_000
     known: Annotated[str | None, StringConstraints(pattern=KNOWN_HEADS, max_length=4000)] = None
 
 

@@ -56,7 +56,7 @@ from wallet.wire.rule_lists import (
     MethodWhitelistBody,
     WhitelistBody,
 )
-from wallet.wire.shape import Query, Shape, View, issues_of
+from wallet.wire.shape import Describes, Query, Shape, View, issues_of
 
 
 def known_zone(name: str) -> str:
@@ -279,7 +279,11 @@ class PutPolicy(Shape):
     id: Annotated[str | None, Field(min_length=1, max_length=64)] = None
     wallet_id: Annotated[str | None, Field(min_length=1, max_length=64)] = None
     type: Annotated[str, Field(json_schema_extra={"enum": [kind.value for kind in RuleType]})]
-    rules: Annotated[dict[str, Any], Field(description="The body of the rule type.")]
+    rules: Annotated[
+        dict[str, Any],
+        Field(description="The body of the rule type."),
+        Describes(*RULE_BODIES.values()),
+    ]
     totp_code: Annotated[str | None, StringConstraints(pattern=r"^[0-9]{6}$")] = None
 
 

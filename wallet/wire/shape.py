@@ -4,8 +4,17 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    ValidationError,
+)
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 _SHOWN = 60
 _NUMBER = re.compile(r"[0-9]{1,15}")
@@ -42,7 +51,24 @@ def _whole(text: Any) -> int:
     return int(text)
 
 
-WholeNumber = Annotated[int, BeforeValidator(_whole)]  # in a query string
+# In a query string. It stands behind the bounds, so that those are the number's own and the OpenAPI shows them.
+READ_WHOLE = BeforeValidator(_whole)
+WHOLE_MAX = 10**15 - 1
+WholeNumber = Annotated[int, Field(ge=0, le=WHOLE_MAX), READ_WHOLE]
+
+
+class Describes:
+    """Marks an object that is parsed later: the OpenAPI shows what may stand in it."""
+
+    def __init__(self, *bodies: type[BaseModel]) -> None:
+        self._bodies = bodies
+
+    def __get_pydantic_json_schema__(
+        self,
+        schema: CoreSchema,
+        handler: GetJsonSchemaHandler,
+    ) -> JsonSchemaValue:
+        return {"anyOf": [handler(body.__pydantic_core_schema__) for body in self._bodies]}
 
 
 def issues_of(error: ValidationError) -> list[dict[str, str]]:

@@ -2,7 +2,14 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from wallet.domain.intents import ASKABLE, MEMO_MAX_BYTES, IntentType
@@ -10,7 +17,7 @@ from wallet.domain.money import U256_MAX, parse_base_units, parse_human
 from wallet.domain.tiers import Tier
 from wallet.domain.transactions import Status
 from wallet.errors import Code, InputError
-from wallet.wire.shape import Query, Shape, View, WholeNumber
+from wallet.wire.shape import READ_WHOLE, Query, Shape, View
 
 WAIT_MAX_SECONDS = 30
 PAGE_MAX = 100
@@ -69,6 +76,10 @@ HUMAN_PATTERN = r"^(0|[1-9][0-9]{0,77})(\.[0-9]{1,77})?$"
 
 class SendRequest(Shape):
     """A payment of the wallet's native coin. Give ``amount`` or ``humanAmount``."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["amount"]}, {"required": ["humanAmount"]}]}
+    )
 
     to: Annotated[str, Field(min_length=1, max_length=128)]
     amount: Annotated[
@@ -157,7 +168,7 @@ class TransactionPage(View):
     next_cursor: str | None
 
 
-Limit = Annotated[WholeNumber, Field(ge=1, le=PAGE_MAX)]
+Limit = Annotated[int, Field(ge=1, le=PAGE_MAX), READ_WHOLE]
 Cursor = Annotated[str, Field(pattern=r"^[0-9a-fA-F-]{36}$")]
 StatusName = Literal[
     "PENDING", "QUEUED", "EXECUTING", "SUBMITTED", "CONFIRMED", "FAILED", "CANCELLED", "EXPIRED"

@@ -173,3 +173,38 @@ async def test_a_chain_that_does_not_answer_settles_nothing(world: World) -> Non
     world.chain.down = True
     await watch(world)
     assert not world.gate.has_time
+
+
+@pytest.mark.parametrize("seconds", [DAY, -DAY])
+async def test_a_day_either_way_changes_nothing_that_waits(world: World, seconds: int) -> None:
+    """A delay, a question, a code and a window: the same before the leap and after it was taken back."""
+    world.vault.enrolled = True
+    held, asked = await world.pay(DELAY), await world.pay(APPROVAL)
+    reserved = await world.reserved()
+    before = code_at(world.clock.now())
+
+    world.clock.leap(seconds)
+    for _ in range(3):
+        await world.passes(2)
+        await watch(world)
+    approvals = world.app.operations.approvals
+    given = approvals.approve(asked.id, digest=asked.digest, factor=Factor.HOST, actor="host")
+    assert await code_of(given) is Code.CLOCK_UNTRUSTED
+    for code in (before, code_at(world.clock.now())):
+        assert await code_of(approvals.check_code(code)) is Code.CLOCK_UNTRUSTED
+    assert await code_of(world.ask()) is Code.CLOCK_UNTRUSTED
+    for row in (held, asked):
+        assert await world.row(row.id) == row
+    assert await world.reserved() == reserved
+
+    world.clock.leap(-seconds)
+    await agreed(world)
+    await world.tick()
+    assert (await world.row(held.id)).status is Status.QUEUED
+    assert await approvals.check_code(code_at(world.clock.now())) > 0
+    await approvals.approve(asked.id, digest=asked.digest, factor=Factor.HOST, actor="host")
+    await world.quiet()
+    assert (await world.settled(asked.id)).status is Status.CONFIRMED
+    await world.passes(300)
+    assert (await world.settled(held.id)).status is Status.CONFIRMED
+    assert len(world.chain.landed) == 2

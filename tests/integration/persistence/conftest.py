@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.schema import put_schema
 from tests.support.stores import World, opened, put_wallet_and_session
 from wallet.persistence.database import Database
 
@@ -28,7 +27,6 @@ def world() -> World:
 
 @pytest.fixture
 async def store(path: Path, world: World) -> AsyncIterator[Database]:
-    await put_schema(path)
     async with opened(path, world) as database:
         await database.run(put_wallet_and_session)
         yield database

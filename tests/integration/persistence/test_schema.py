@@ -24,7 +24,7 @@ def schema(path: Path) -> list[tuple[str, str]]:
 async def test_an_empty_file_gets_the_schema_and_the_second_open_changes_nothing(
     path: Path,
 ) -> None:
-    async with opened(path) as store:
+    async with opened(path, from_nothing=True) as store:
         await store.run(lambda u: u.wallets.add(a_wallet()))
     first = schema(path)
     async with opened(path) as store:

@@ -100,6 +100,36 @@ def test_a_payment_is_described_as_it_is_read() -> None:
 
     assert set(schema["properties"]) == {"to", "amount", "humanAmount", "memo", "network", "type"}
     assert schema["required"] == ["to"]
+    assert schema["oneOf"] == [{"required": ["amount"]}, {"required": ["humanAmount"]}]
     assert send["requestBody"]["required"] is True
     assert {p["name"] for p in send["parameters"]} == {"Idempotency-Key", "Prefer"}
     assert "201" in send["responses"]
+
+
+def test_numbers_of_a_query_have_their_bounds(document: dict[str, Any]) -> None:
+    parameters = [
+        parameter
+        for item in document["paths"].values()
+        for operation in item.values()
+        for parameter in operation.get("parameters", [])
+        if parameter["schema"].get("type") == "integer"
+    ]
+
+    assert parameters
+    assert all({"minimum", "maximum"} <= parameter["schema"].keys() for parameter in parameters)
+
+
+def test_a_map_takes_no_key_beside_its_pattern() -> None:
+    maps = [n for n in walk(openapi("x", "1", DOORS["owner"])) if "patternProperties" in n]
+
+    assert len(maps) > 3
+    assert all(node["additionalProperties"] is False for node in maps)
+
+
+@pytest.mark.parametrize(("name", "kinds"), [("PutPolicy", 13), ("PutStopRule", 5)])
+def test_the_bodies_of_rules_are_described(name: str, kinds: int) -> None:
+    schemas = openapi("x", "1", DOORS["owner"])["components"]["schemas"]
+    bodies = schemas[name]["properties"]["rules"]["anyOf"]
+
+    assert len(bodies) == kinds
+    assert all(body["additionalProperties"] is False for body in bodies)
