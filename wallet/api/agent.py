@@ -27,7 +27,15 @@ from wallet.ports.world import Clock, Ids
 from wallet.wire.owner import HealthView
 from wallet.wire.sessions import ClaimSession, ConnectInfo, TokenView
 from wallet.wire.transactions import PageQuery, SendRequest, TransactionPage, TransactionView
-from wallet.wire.wallets import AddressView, AssetsView, BalanceView, NetworkQuery, NetworksView
+from wallet.wire.wallets import (
+    AddressView,
+    AllAssetsView,
+    AssetsView,
+    BalancesView,
+    BalanceView,
+    NetworkQuery,
+    NetworksView,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +65,9 @@ def agent_rows(door: Door) -> Sequence[Row]:
         Row("GET", "/v1/wallet/address", wallets.address, session,
             "The wallet's address", AddressView),
         Row("GET", "/v1/wallet/balance", wallets.balance, session,
-            "The wallet's balance, asked of the chain", BalanceView, query=NetworkQuery),
+            "The wallet's balance, asked of the chain", BalanceView | BalancesView, query=NetworkQuery),
         Row("GET", "/v1/wallet/assets", wallets.assets, session,
-            "What the wallet holds", AssetsView, query=NetworkQuery),
+            "What the wallet holds", AssetsView | AllAssetsView, query=NetworkQuery),
         Row("POST", SEND_PATH, transactions.send, session,
             "Ask for a payment", TransactionView, SendRequest, status=201, idempotent=True),
         Row("GET", "/v1/transactions", transactions.page, session,

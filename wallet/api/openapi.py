@@ -91,7 +91,7 @@ def _shapes(
     rows: Iterable[Row],
 ) -> list[tuple[type[Shape], Literal["validation", "serialization"]]]:
     read = {row.body for row in rows if row.body} | {row.query for row in rows if row.query}
-    written = {row.answer for row in rows if row.answer} | {ErrorView}
+    written = {shape for row in rows for shape in row.answers} | {ErrorView}
     return [
         *((shape, "validation") for shape in _sorted(read)),
         *((shape, "serialization") for shape in _sorted(written)),
@@ -118,7 +118,7 @@ def _operation(row: Row, named: Mapping[Any, Any]) -> dict[str, Any]:
         "summary": row.summary,
         "security": _SECURITY[row.needs],
         "responses": {
-            str(row.status): _content(row.summary, named[row.answer] if row.answer else {}),
+            str(row.status): _content(row.summary, _one_of([named[a] for a in row.answers])),
             "default": {"$ref": "#/components/responses/Error"},
         },
     }
@@ -131,6 +131,12 @@ def _operation(row: Row, named: Mapping[Any, Any]) -> dict[str, Any]:
             "content": {"application/json": {"schema": named[row.body]}},
         }
     return described
+
+
+def _one_of(schemas: Sequence[Any]) -> Any:
+    if not schemas:
+        return {}
+    return schemas[0] if len(schemas) == 1 else {"oneOf": schemas}
 
 
 def _parameters(row: Row) -> list[dict[str, Any]]:

@@ -5,7 +5,8 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Any, TypeVar, get_args
 
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
@@ -113,11 +114,18 @@ class Row:
     handler: Handler
     needs: Needs
     summary: str
-    answer: type[Shape] | None = None
+    answer: type[Shape] | UnionType | None = None
     body: type[Shape] | None = None
     query: type[Shape] | None = None
     status: int = 200
     idempotent: bool = False  # takes Idempotency-Key and Prefer: wait=N
+
+    @property
+    def answers(self) -> Sequence[type[Shape]]:
+        """The shapes that a good answer may have."""
+        if isinstance(self.answer, UnionType):
+            return get_args(self.answer)
+        return () if self.answer is None else (self.answer,)
 
 
 class Endpoint:

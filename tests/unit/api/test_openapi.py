@@ -133,3 +133,14 @@ def test_the_bodies_of_rules_are_described(name: str, kinds: int) -> None:
 
     assert len(bodies) == kinds
     assert all(body["additionalProperties"] is False for body in bodies)
+
+
+@pytest.mark.parametrize("what", ["balance", "assets"])
+def test_the_answer_over_all_networks_is_described_beside_the_one_over_one(what: str) -> None:
+    document = openapi("x", "1", DOORS["agent"])
+    answer = document["paths"][f"/v1/wallet/{what}"]["get"]["responses"]["200"]
+    shapes = answer["content"]["application/json"]["schema"]["oneOf"]
+
+    both = [set(resolve(document, shape["$ref"])["properties"]) for shape in shapes]
+    assert "network" in both[0]
+    assert "environment" in both[1]
