@@ -9,7 +9,6 @@ could do between, the proof notices.
 import asyncio
 import errno
 import fcntl
-import json
 import os
 import secrets
 import shutil
@@ -18,9 +17,10 @@ from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from wallet import __version__
+from wallet.bootstrap.backup_note import write_note
 from wallet.bootstrap.place import read_kind, require_same_kind, take_lock
 from wallet.bootstrap.proof import Proof, prove
 from wallet.bootstrap.world import SystemClock
@@ -32,7 +32,6 @@ from wallet.keystore.files import (
     make_private_directory,
     read_private,
     sync_directory,
-    write_private,
 )
 from wallet.keystore.format import Header
 from wallet.keystore.manifest import HEADER, KIND, OTHERS, Manifest, is_database, is_of_keystore
@@ -41,7 +40,6 @@ from wallet.persistence.snapshot import contents, copy_database
 from wallet.settings import Secret, Settings
 
 WORKPLACE: Final = "backup.tmp"
-NOTE: Final = "last_backup.json"
 _OPEN: Final = (
     "choices.json",
     "config.toml",
@@ -101,26 +99,6 @@ def require_inside(settings: Settings) -> None:
             f"The database is at {path}; backups are made of directories that hold theirs.",
             hint=f"Move it into {home} under a name that ends in .db, and set [database] path.",
         )
-
-
-def write_note(home: Path, manifest: Manifest) -> None:
-    """What `waiaas doctor` goes by: when, up to which row, and which wallets."""
-    note = {
-        "createdAt": manifest.created_at // 1000,
-        "auditNumber": manifest.audit[0],
-        "wallets": manifest.wallet_ids,
-    }
-    text = json.dumps(note, sort_keys=True) + "\n"
-    write_private(home / NOTE, text.encode(), replace=True)
-
-
-def read_note(home: Path) -> dict[str, Any] | None:
-    """The note of the last backup; None where there is none that can be read."""
-    try:
-        found = json.loads((home / NOTE).read_text())
-        return {"createdAt": int(found["createdAt"]), "wallets": list(found["wallets"])}
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 @contextmanager

@@ -16,7 +16,8 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Final
 
-from wallet.bootstrap.backup import explained, opened, write_note
+from wallet.bootstrap.backup import explained, opened
+from wallet.bootstrap.backup_note import write_note
 from wallet.bootstrap.place import BEFORE, take_lock
 from wallet.bootstrap.proof import Proof, prove
 from wallet.bootstrap.world import SystemClock

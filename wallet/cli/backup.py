@@ -1,7 +1,6 @@
 """`waiaas backup` and `waiaas restore`: one sealed file, proved when written and before it replaces anything."""
 
 import time
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -175,12 +174,19 @@ def _contents(found: Any) -> dict[str, Any]:
 
 
 def _say_contents(found: Any) -> None:
+    now = int(time.time())  # noqa: TID251 - a command at the terminal
     made, last = found["createdAt"], found["auditAt"]
     render.fields(
         (
-            ("made", f"{render.moment(made)}, {ago(made)} ago, by version {found['product']}"),
+            (
+                "made",
+                f"{render.moment(made)}, {render.age(now - made)} ago, by version {found['product']}",
+            ),
             ("keystore", f"{found['kind']}, {found['keystoreId']}"),
-            ("last entry", f"row {found['auditNumber']} of the audit log, {ago(last)} ago"),
+            (
+                "last entry",
+                f"row {found['auditNumber']} of the audit log, {render.age(now - last)} ago",
+            ),
             ("payments", found["transactions"]),
             ("keys", len(found["wallets"])),
         )
@@ -190,12 +196,3 @@ def _say_contents(found: Any) -> None:
         print(f"  {key['network']}  {key['address']}  {render.plain(name)}")
     if found["auditFault"]:
         print(f"The audit log does not verify: {render.plain(found['auditFault'])}.")
-
-
-def ago(at: int) -> str:
-    """The time since ``at`` (epoch seconds), in days once there are any."""
-    seconds = max(0, int(time.time()) - at)  # noqa: TID251 - a command at the terminal
-    days = timedelta(seconds=seconds).days
-    if days:
-        return f"{days} day{'' if days == 1 else 's'}"
-    return render.wait_text(seconds)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from wallet.keystore.files import sync_directory
-from wallet.keystore.manifest import MAX_BYTES, Entry, Manifest, parse_manifest
-from wallet.keystore.sealed_stream import SealedReader, SealedWriter, damaged
+from wallet.keystore.manifest import MAX_BYTES, Entry, Manifest, damaged, parse_manifest
+from wallet.keystore.sealed_stream import SealedReader, SealedWriter
 
 _LENGTH_BYTES: Final = 4
 _PART_BYTES: Final = 1024 * 1024

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from wallet.errors import KeystoreError
+from wallet.errors import Code, KeystoreError
 from wallet.keystore.profiles import Kind
-from wallet.keystore.sealed_stream import damaged
 
 VERSION: Final = 1
 MAX_BYTES: Final = 16 * 1024 * 1024  # some 100,000 wallets
@@ -26,6 +25,14 @@ _KEYSTORE = re.compile(
 _DATABASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\.db")
 _HASH = re.compile(r"[0-9a-f]{64}")
 _FIELDS: Final = {"version", "product", "created_at", "kind", "keystore_id", "audit", "files"}
+
+
+def damaged(why: str) -> KeystoreError:
+    return KeystoreError(
+        Code.BACKUP_DAMAGED,
+        f"The backup file is damaged or was changed: {why}.",
+        hint="Nothing was touched. Take another copy of it, or an older backup.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,8 @@ def is_of_keystore(name: str) -> bool:
 
 def parse_manifest(raw: bytes) -> Manifest:
     """Raise BACKUP_DAMAGED for whatever ``to_bytes`` would not have written."""
+    if raw.count(b"[") > 1 or raw.count(b":{") > 1:  # deeper than ours: it could exhaust the decoder's stack
+        raise damaged("its list of contents is not as written")
     try:
         body = json.loads(raw)
         if set(body) != _FIELDS or body["version"] != VERSION:

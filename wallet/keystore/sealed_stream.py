@@ -28,6 +28,7 @@ from nacl.exceptions import CryptoError
 from wallet.errors import Code, KeystoreError
 from wallet.keystore.format import KEY_BYTES, SALT_BYTES
 from wallet.keystore.kdf import derive
+from wallet.keystore.manifest import damaged
 from wallet.keystore.profiles import Argon2, Kind, check_bounds
 from wallet.keystore.seal import password_bytes
 
@@ -45,14 +46,6 @@ _KINDS: Final = {Kind.PRODUCTION: 1, Kind.SANDBOX: 2}
 _OVERHEAD: Final = crypto_secretstream_xchacha20poly1305_ABYTES
 _MESSAGE: Final = crypto_secretstream_xchacha20poly1305_TAG_MESSAGE
 _FINAL: Final = crypto_secretstream_xchacha20poly1305_TAG_FINAL
-
-
-def damaged(why: str) -> KeystoreError:
-    return KeystoreError(
-        Code.BACKUP_DAMAGED,
-        f"The backup file is damaged or was changed: {why}.",
-        hint="Nothing was touched. Take another copy of it, or an older backup.",
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
