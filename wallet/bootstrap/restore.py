@@ -63,9 +63,8 @@ def restore(
             proof = asyncio.run(prove(staged, manifest, password.reveal()))
             if proof.audit_fault is not None and not accept_changed_log:
                 raise _changed_log(proof.audit_fault)
-            mark(staged, manifest)
             take_lock(staged, stack)  # nobody starts it before this command is through
-            put_in_place(staged, home, kept)
+            finish(staged, manifest, home, kept)
     return Restored(manifest, proof, home, kept)
 
 
@@ -81,14 +80,15 @@ def staged_for(home: Path) -> Path:
     return home.with_name(f"{home.name}.restoring")
 
 
-def mark(staged: Path, manifest: Manifest) -> None:
-    """What a restored directory says of itself: from when it is, and that its database is behind the world."""
+def finish(staged: Path, manifest: Manifest, home: Path, kept: Path | None) -> None:
+    """Have the proved directory say that its database is behind the world, then put it in place."""
     moment = datetime.fromtimestamp(manifest.created_at // 1000, UTC)
     AnchorFile(staged).suspect(f"it was restored from the backup of {moment:%Y-%m-%d %H:%M} UTC")
     write_note(staged, manifest)
+    _put_in_place(staged, home, kept)
 
 
-def put_in_place(staged: Path, home: Path, kept: Path | None) -> None:
+def _put_in_place(staged: Path, home: Path, kept: Path | None) -> None:
     """Swap ``staged``, which is whole and synced, with ``home``, which then is ``kept``. Durable on return.
 
     Where two directories cannot be exchanged there are two renames; between them the old one is ``kept`` and

@@ -92,7 +92,9 @@ def is_of_keystore(name: str) -> bool:
 
 def parse_manifest(raw: bytes) -> Manifest:
     """Raise BACKUP_DAMAGED for whatever ``to_bytes`` would not have written."""
-    if raw.count(b"[") > 1 or raw.count(b":{") > 1:  # deeper than ours: it could exhaust the decoder's stack
+    if (
+        raw.count(b"[") > 1 or raw.count(b":{") > 1
+    ):  # deeper than ours: it could exhaust the decoder's stack
         raise damaged("its list of contents is not as written")
     try:
         body = json.loads(raw)
@@ -107,7 +109,7 @@ def parse_manifest(raw: bytes) -> Manifest:
             entries=tuple(_entry(one) for one in body["files"]),
         )
         is_typed = _is_typed(manifest)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise damaged("its list of contents is not as written") from None
     if not is_typed or manifest.to_bytes() != raw:
         raise damaged("its list of contents is not as written")

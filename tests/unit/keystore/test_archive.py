@@ -161,6 +161,23 @@ def test_a_list_without_end_is_refused(tmp_path: Path) -> None:
 BODY: dict[str, Any] = json.loads(listed(FILES).to_bytes())
 
 
+CHANGES: list[dict[str, Any]] = [
+    {"version": 2},
+    {"more": 1},
+    {"kind": "other"},
+    {"audit": []},
+    {"audit": {"number": -1, "head": "ab" * 32}},
+    {"audit": {"number": True, "head": "ab" * 32}},
+    {"audit": {"number": 1, "head": "AB" * 32}},
+    {"created_at": 1.5},
+    {"product": "a\nb"},
+    {"files": [*BODY["files"], BODY["files"][-1]]},
+    {"files": BODY["files"][::-1]},
+    {"files": [{"name": 1, "size": 1, "sha256": "00" * 32}]},
+    {"files": None},
+]
+
+
 @pytest.mark.parametrize(
     "bent",
     [
@@ -174,21 +191,7 @@ BODY: dict[str, Any] = json.loads(listed(FILES).to_bytes())
         json.dumps(BODY).encode(),  # not canonical
         *(
             json.dumps(BODY | change, sort_keys=True, separators=(",", ":")).encode()
-            for change in (
-                {"version": 2},
-                {"more": 1},
-                {"kind": "other"},
-                {"audit": []},
-                {"audit": {"number": -1, "head": "ab" * 32}},
-                {"audit": {"number": True, "head": "ab" * 32}},
-                {"audit": {"number": 1, "head": "AB" * 32}},
-                {"created_at": 1.5},
-                {"product": "a\nb"},
-                {"files": [*BODY["files"], BODY["files"][-1]]},
-                {"files": BODY["files"][::-1]},
-                {"files": [{"name": 1, "size": 1, "sha256": "00" * 32}]},
-                {"files": None},
-            )
+            for change in CHANGES
         ),
     ],
 )
