@@ -118,7 +118,7 @@ def test_a_restored_backup_pays_nothing_again(installed: Installation) -> None:
     assert made["besideDaemon"]
     assert [one["name"] for one in made["wallets"]] == ["main"]
     assert made["transactions"] == 2
-    installed.says("approve", waiting["id"])
+    installed.says("approve", waiting["id"], "--yes")
     agent.waits_for(waiting["id"], "CONFIRMED")
     paid = agent.chain.payments_to(str(waiting["toAddress"]))
     assert "waiaas stop" in installed.runs("restore", file, "--replace", code=2).stderr

@@ -67,7 +67,7 @@ def make_backup(settings: Settings, password: Secret, place: Path) -> Made:
     """
     home, word = settings.data_dir, password.reveal()
     require_inside(settings)
-    with ExitStack() as stack:
+    with explained(), ExitStack() as stack:
         _one_at_a_time(home, stack)
         beside = not _locked(home, stack)
         if not beside:
@@ -75,7 +75,7 @@ def make_backup(settings: Settings, password: Secret, place: Path) -> Made:
         header = KeystoreFiles(home / "keystore").read_header()
         require_same_kind(header.kind, read_kind(home) or "production")
         seal.check_password(header, word)
-        with explained(), _workplace(home) as work:
+        with _workplace(home) as work:
             source = work / "source"
             manifest = _collected(settings, source, header)
             out = place / _name(manifest) if place.is_dir() else place

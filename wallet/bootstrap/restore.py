@@ -9,7 +9,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain, count
@@ -21,7 +21,7 @@ from wallet.bootstrap.backup_note import write_note
 from wallet.bootstrap.place import BEFORE, take_lock
 from wallet.bootstrap.proof import Proof, prove
 from wallet.bootstrap.world import SystemClock
-from wallet.errors import Code, ConflictError
+from wallet.errors import Code, ConflictError, WalletError
 from wallet.keystore import swap
 from wallet.keystore.files import sync_directory
 from wallet.keystore.manifest import Manifest
@@ -53,8 +53,8 @@ def restore(
     BACKUP_UNSUPPORTED, WRONG_PASSWORD, and whatever ``prove`` raises. Whatever it raises, ``home`` is as it was.
     """
     home = home.resolve()  # a link to a directory stays a link to it
-    kept = _aside(home) if _is_taken(home) else None
-    with ExitStack() as stack, explained(_BESIDE):
+    with explained(), ExitStack() as stack:
+        kept = _aside(home) if _is_taken(home) else None
         if kept is not None:
             _require_wanted(home, replace=replace)
             take_lock(home, stack)
@@ -64,7 +64,8 @@ def restore(
             if proof.audit_fault is not None and not accept_changed_log:
                 raise _changed_log(proof.audit_fault)
             take_lock(staged, stack)  # nobody starts it before this command is through
-            finish(staged, manifest, home, kept)
+            with explained(_BESIDE):
+                finish(staged, manifest, home, kept)
     return Restored(manifest, proof, home, kept)
 
 
@@ -86,6 +87,14 @@ def finish(staged: Path, manifest: Manifest, home: Path, kept: Path | None) -> N
     AnchorFile(staged).suspect(f"it was restored from the backup of {moment:%Y-%m-%d %H:%M} UTC")
     write_note(staged, manifest)
     _put_in_place(staged, home, kept)
+    if kept is not None:
+        _retire(kept)
+
+
+def _retire(kept: Path) -> None:
+    """Whoever puts the old directory back later puts back a database that has not seen what was paid meanwhile."""
+    with suppress(OSError, WalletError):  # it may be no directory of ours at all
+        AnchorFile(kept).suspect("a restore took it out of its place")
 
 
 def _put_in_place(staged: Path, home: Path, kept: Path | None) -> None:
@@ -113,6 +122,18 @@ def _put_in_place(staged: Path, home: Path, kept: Path | None) -> None:
 def _staged(home: Path) -> Iterator[Path]:
     """An empty directory beside the other one, on the same file system; gone again unless it was put in place."""
     staged = staged_for(home)
+    with explained(_BESIDE):
+        _make(staged)
+    ours = staged.stat().st_ino
+    try:
+        yield staged
+    except BaseException:
+        if staged.exists() and staged.stat().st_ino == ours:  # else it is the old directory by now
+            shutil.rmtree(staged, ignore_errors=True)
+        raise
+
+
+def _make(staged: Path) -> None:
     try:
         staged.mkdir(mode=0o700)
     except FileExistsError:
@@ -121,13 +142,6 @@ def _staged(home: Path) -> Iterator[Path]:
             f"{staged} is there: a restore is running, or one was cut off.",
             hint="If none is running, see that the wallet's own directory is as it should be, then delete this one.",
         ) from None
-    ours = staged.stat().st_ino
-    try:
-        yield staged
-    except BaseException:
-        if staged.exists() and staged.stat().st_ino == ours:  # else it is the old directory by now
-            shutil.rmtree(staged, ignore_errors=True)
-        raise
 
 
 def _is_taken(home: Path) -> bool:

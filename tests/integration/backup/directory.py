@@ -43,11 +43,11 @@ class Directory:
         )
 
     def files(self) -> dict[str, bytes]:
-        """Every file that says something; a lock and SQLite's side files say nothing."""
+        """Every file that says something; a lock, SQLite's side files and a file half written say nothing."""
         return {
             str(path.relative_to(self.home)): path.read_bytes()
             for path in self.home.rglob("*")
-            if path.is_file() and path.suffix not in (".lock", ".db-shm", ".db-wal")
+            if path.is_file() and path.suffix not in (".lock", ".db-shm", ".db-wal", ".tmp")
         }
 
     def writes(self, sql: str) -> None:
