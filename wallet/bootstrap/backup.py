@@ -74,7 +74,7 @@ def make_backup(settings: Settings, password: Secret, place: Path) -> Made:
             swap.settle(home / "keystore")
         header = KeystoreFiles(home / "keystore").read_header()
         require_same_kind(header.kind, read_kind(home) or "production")
-        seal.check_password(header, word)
+        seal.check_password(header, word)  # the proof would refuse it too, after all the work
         with _workplace(home) as work:
             source = work / "source"
             manifest = _collected(settings, source, header)

@@ -22,6 +22,7 @@ PASSWORD = "correct horse battery staple"
 WALLET = "keystore/wallets/0190b5a0-0000-7000-8000-000000000001.json"
 FILES = {
     "bot_token": b"1:token\n",
+    "choices.json": b"{}\n",
     "config.toml": b"",
     "keystore/header.json": b"{}",
     "keystore/secrets/totp.pending.json": b"{}",

@@ -120,6 +120,11 @@ def test_chunks_stay_where_they_were_put(bend: Callable[..., bytes]) -> None:
     assert refusal(bend(*parts(LONG)), len(LONG_PLAIN)) is Code.BACKUP_DAMAGED
 
 
+def test_nothing_follows_a_final_chunk_that_is_full() -> None:
+    """A shorter one would be read together with what follows, and not open."""
+    assert refusal(sealed(bytes(CHUNK_BYTES)) + b"\0", CHUNK_BYTES) is Code.BACKUP_DAMAGED
+
+
 @pytest.mark.parametrize("size", [len(SHORT_PLAIN) - 1, len(SHORT_PLAIN) + 1])
 def test_more_or_less_than_was_said_is_damage(size: int) -> None:
     assert refusal(SHORT, size) is Code.BACKUP_DAMAGED
