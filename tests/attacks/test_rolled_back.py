@@ -1,4 +1,4 @@
-"""A real daemon over an old copy of its database: it starts stopped, pays nothing again, and its windows are full."""
+"""A real daemon over an old copy of its database, put back by hand or restored: it starts stopped and pays nothing again."""
 
 import shutil
 from collections.abc import Iterator
@@ -104,6 +104,46 @@ def test_the_anchor_stays_with_the_node_and_not_with_the_database(installed: Ins
     anchor.unlink()
     installed.starts()
     assert installed.host.status()["state"]["state"] == "ACTIVATED"
+
+
+@scenario("R-01")
+def test_a_restored_backup_pays_nothing_again(installed: Installation) -> None:
+    """Made while a payment waits and the daemon runs; the owner approves it; the backup comes back."""
+    agent = funded(installed)
+    agent.waits_for(agent.asks("0.5")["id"], "CONFIRMED")
+    waiting = agent.asks("6")
+    assert (waiting["tier"], waiting["status"]) == ("APPROVAL", "QUEUED")
+    made = installed.says("backup", "--to", str(installed.data_dir.parent))
+    file, anchor = made["file"], installed.data_dir / "anchor"
+    assert made["besideDaemon"]
+    assert [one["name"] for one in made["wallets"]] == ["main"]
+    assert made["transactions"] == 2
+    installed.says("approve", waiting["id"], "--yes")
+    agent.waits_for(waiting["id"], "CONFIRMED")
+    paid = agent.chain.payments_to(str(waiting["toAddress"]))
+    assert "waiaas stop" in installed.runs("restore", file, "--replace", code=2).stderr
+    installed.stops()
+    assert int(anchor.read_text().split()[1]) > made["auditNumber"]
+
+    restored = installed.says("restore", file, "--replace")
+    restarts(installed, agent)
+
+    assert (Path(restored["kept"]) / "anchor").exists()
+    status = installed.host.status()
+    assert status["state"]["state"] == "ACTIVATED"
+    assert "restored from the backup" in status["state"]["reason"]
+    shown = installed.host.does("GET", f"/v1/transactions/{waiting['id']}", proved=False)
+    assert (shown["status"], shown["error"]) == ("CANCELLED", "KILL_SWITCH_ACTIVE")
+    assert agent.sends("0.25").status_code == httpx.codes.SERVICE_UNAVAILABLE
+    installed.says("recover")
+    until(
+        lambda: installed.host.status()["state"]["state"] == "NORMAL", "the recovery is complete"
+    )
+    fresh = installed.new_agent(agent.wallet)
+    denied = fresh.sends("0.25")
+    assert (denied.status_code, denied.json()["code"]) == (403, "CUMULATIVE_LIMIT_EXCEEDED")
+    assert agent.chain.payments_to(str(waiting["toAddress"])) == paid
+    assert not (installed.data_dir / "behind").exists()
 
 
 def session_body(installed: Installation) -> dict[str, object]:

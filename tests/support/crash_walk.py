@@ -42,7 +42,7 @@ def _change(root: Path, step: int) -> None:
 def main() -> None:
     template, out, way = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
     if way == "renames":  # as on a file system that cannot exchange two directories
-        swap._exchange = lambda *_: False
+        swap.exchange = lambda *_: False
     step = 1
     while True:
         root = out / f"{step:04}" / "keystore"

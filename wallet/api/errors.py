@@ -111,6 +111,9 @@ STATUS: Mapping[Code, int] = MappingProxyType(
         Code.WALLET_KEY_MISSING: 500,
         Code.PERMIT_REFUSED: 403,
         Code.SIGNER_GONE: 503,
+        Code.BACKUP_DAMAGED: 400,
+        Code.BACKUP_UNSUPPORTED: 400,
+        Code.BACKUP_UNSOUND: 409,
     }
 )
 

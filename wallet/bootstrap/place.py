@@ -5,13 +5,16 @@ Asked before the first door opens, so nothing heavy is imported here.
 
 import fcntl
 import os
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Final
 
 from wallet.errors import Code, ConflictError
 
 KIND_FILE: Final = "kind"
+BEFORE: Final = (
+    ".before-restore-"  # in the name of a directory that a restore took out of its place
+)
 
 
 def read_kind(data_dir: Path) -> str | None:
@@ -22,7 +25,7 @@ def read_kind(data_dir: Path) -> str | None:
         return None
 
 
-def take_lock(data_dir: Path, stack: AsyncExitStack) -> None:
+def take_lock(data_dir: Path, stack: AsyncExitStack | ExitStack) -> None:
     """The writer lock, held for life. Liveness is this lock, never a pid."""
     descriptor = os.open(data_dir / "daemon.lock", os.O_CREAT | os.O_RDWR, 0o600)
     stack.callback(os.close, descriptor)

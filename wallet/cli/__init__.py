@@ -1,4 +1,4 @@
-"""`waiaas`: the command line, a client of the running daemon; `start`, `init`, `sandbox`, `keystore` need none."""
+"""`waiaas`: the command line, a client of the running daemon; what works without one says so."""
 
 import sys
 from collections.abc import Mapping
@@ -29,6 +29,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "recover": "safety.recover",
     "clock": "safety.clock",
     "doctor": "doctor.doctor",
+    "backup": "backup.backup",
+    "restore": "backup.restore",
 }
 GROUPS: Final[Mapping[str, str]] = {
     "wallet": "wallets.app",

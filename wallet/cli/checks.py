@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from wallet.cli import bot_api, owner
+from wallet.bootstrap.backup_note import read_note
+from wallet.bootstrap.place import read_kind
+from wallet.cli import bot_api, owner, render
 from wallet.domain.chains import ChainName
 from wallet.errors import WalletError
 from wallet.settings import NetworkSettings, Settings, secret_in
 
 LOOSE: Final = stat.S_IRWXG | stat.S_IRWXO
 FREE_BYTES: Final = 200 * 2**20
+BACKUP_SECONDS: Final = 30 * 86_400
 SKEW_SECONDS: Final = 30.0
 RPC_SECONDS: Final = 8.0
 
@@ -54,6 +57,7 @@ def host_checks(home: Path) -> Iterator[Finding]:
     yield _directory(home)
     yield from _files(home)
     yield _disk(home)
+    yield from backup_checks(home)
 
 
 def _initialised(home: Path) -> Iterator[Finding]:
@@ -106,6 +110,27 @@ def _disk(home: Path) -> Finding:
     if free < FREE_BYTES:
         return bad("disk", f"Only {free >> 20} MiB are free.", "Make room; payments are refused.")
     return ok("disk", f"{free >> 20} MiB are free.")
+
+
+def backup_checks(home: Path) -> Iterator[Finding]:
+    """How old the last backup is, and whether a key stands in none. A sandbox needs none."""
+    if not owner.is_initialised(home) or read_kind(home) == "sandbox":
+        return
+    note, fix = read_note(home), "waiaas backup --to DIRECTORY, and keep it on another machine."
+    if note is None:
+        yield warn("backup", "There is no backup that `waiaas backup` made.", fix)
+        return
+    seconds = int(time.time()) - note.created_at  # noqa: TID251 - of this host, at the terminal
+    age = f"The last backup is {render.age(seconds)} old"
+    kept = {path.stem for path in (home / "keystore" / "wallets").glob("*.json")}
+    missing = len(kept - note.wallet_ids)
+    if missing:
+        keys = "one key is" if missing == 1 else f"{missing} keys are"
+        yield warn("backup", f"{age}, and {keys} not in it.", fix)
+    elif seconds > BACKUP_SECONDS:
+        yield warn("backup", f"{age}: payments and limits since are not in it.", fix)
+    else:
+        yield ok("backup", f"{age} and holds every key.")
 
 
 def settings_check(home: Path) -> tuple[Settings | None, list[Finding]]:

@@ -276,7 +276,7 @@ def export(
 ) -> None:
     """Write a wallet's private key into a key file with a password of its own. The daemon must be stopped."""
     home = _stopped(data_dir)
-    _require_writable(out)
+    require_writable(out, "--out")
     master = passwords.master_password(password_file)
     own = passwords.new_file_password(file_password_file)
     done = asyncio.run(_export(owner.settings(home), master, (wallet, out), own))
@@ -313,7 +313,7 @@ def _say_exported(done: Any) -> None:
 def _home(data_dir: Path | None) -> Path:
     home = owner.directory(data_dir)
     owner.require_initialised(home)
-    _keep_to_ourselves()
+    keep_to_ourselves()
     return home
 
 
@@ -329,7 +329,7 @@ def _stopped(data_dir: Path | None) -> Path:
     return home
 
 
-def _keep_to_ourselves() -> None:
+def keep_to_ourselves() -> None:
     """Passwords will be in this process."""
     from wallet.signer.hardening import refuse_dumps  # noqa: PLC0415 - heavy
 
@@ -346,11 +346,11 @@ def _read(file: Path, most: int) -> bytes:
         ) from None
 
 
-def _require_writable(out: Path) -> None:
+def require_writable(out: Path, option: str) -> None:
     """A mistake that shows before the key is touched; the file itself is made at the end."""
     if out.exists() or out.is_symlink():
         raise ConflictError(
             Code.ALREADY_INITIALISED, f"{out} is already there; it was not touched."
         )
     if not out.parent.is_dir() or not os.access(out.parent, os.W_OK):
-        raise bad_field("--out", f"{out.parent} is no directory that can be written")
+        raise bad_field(option, f"{out.parent} is no directory that can be written")

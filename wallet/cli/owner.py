@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import typer
 
+from wallet.bootstrap.place import BEFORE
 from wallet.cli import passwords
 from wallet.cli.http import Call, Json, over_socket
 from wallet.domain.chains import Network
@@ -141,8 +142,19 @@ def require_initialised(data_dir: Path) -> None:
     raise UnavailableError(
         Code.NOT_INITIALISED,
         f"There is no wallet directory at {data_dir}.",
-        hint="Make one with: waiaas init",
+        hint=_cut_off(data_dir) or "Make one with: waiaas init",
     )
+
+
+def _cut_off(data_dir: Path) -> str | None:
+    """What a restore that died between its two renames left: see ``wallet.bootstrap.restore``."""
+    if data_dir.exists() or not data_dir.parent.is_dir():
+        return None
+    start = f"{data_dir.name}{BEFORE}"
+    kept = sorted(path for path in data_dir.parent.iterdir() if path.name.startswith(start))
+    if not kept:
+        return None
+    return f"A restore was cut off. The directory as it was is {kept[-1]}: rename it back, or restore again."
 
 
 def is_live(data_dir: Path) -> bool:

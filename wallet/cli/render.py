@@ -85,6 +85,12 @@ def wait_text(seconds: int) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
+def age(seconds: int) -> str:
+    """A time that has passed: in days once there are any."""
+    days = max(0, seconds) // 86_400
+    return f"{days} day{'' if days == 1 else 's'}" if days else wait_text(seconds)
+
+
 def fail(error: WalletError, *, as_json: bool) -> int:
     """Say what went wrong and what to do next; the exit code."""
     if as_json:

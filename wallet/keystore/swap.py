@@ -51,7 +51,7 @@ def settle(root: Path) -> None:
 
 def put_in_place(root: Path) -> None:
     """Swap ``next_to(root)``, which is whole and synced, with ``root``. Durable on return."""
-    if not _exchange(next_to(root), root):
+    if not exchange(next_to(root), root):
         root.rename(previous_of(root))
         sync_directory(root.parent)
         try:
@@ -74,7 +74,7 @@ def discard_leftovers(root: Path) -> None:
         sync_directory(root.parent)
 
 
-def _exchange(one: Path, other: Path) -> bool:
+def exchange(one: Path, other: Path) -> bool:
     """Exchange two directories in one step; False where the system or file system cannot."""
     paths = (os.fsencode(one), os.fsencode(other))
     try:

@@ -29,7 +29,7 @@ def word(root: Path) -> str:
 @pytest.fixture(params=["exchange", "renames"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "renames":
-        monkeypatch.setattr(swap, "_exchange", lambda *_: False)
+        monkeypatch.setattr(swap, "exchange", lambda *_: False)
     return str(request.param)
 
 
@@ -60,7 +60,7 @@ def test_a_swap_that_died_half_way_is_undone(both: Path) -> None:
 def test_a_second_rename_that_fails_puts_the_old_one_back(
     both: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(swap, "_exchange", lambda *_: False)
+    monkeypatch.setattr(swap, "exchange", lambda *_: False)
     shutil.rmtree(swap.next_to(both))
 
     with pytest.raises(FileNotFoundError):
