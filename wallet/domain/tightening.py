@@ -4,7 +4,7 @@ A rule is compared with what it replaces, and where that decides nothing with th
 (SPENDING_LIMIT), and what must be there before anything of its kind is allowed at all, loosens by being added.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from wallet.domain.decisions import RuleType
@@ -200,7 +200,7 @@ def _tiers(before: TierBounds, after: TierBounds) -> bool:
 
 def _cumulative(before: CumulativeLimit, after: CumulativeLimit) -> bool:
     return (
-        _windows(before.assets, after.assets)
+        _windows(before, after)
         and _dollars(before, after)
         and after.window_seconds >= before.window_seconds
         and _no_narrower(before.all_wallets, after.all_wallets)
@@ -210,20 +210,20 @@ def _cumulative(before: CumulativeLimit, after: CumulativeLimit) -> bool:
     )
 
 
-def _windows(before: Mapping[str, WindowBounds], after: Mapping[str, WindowBounds]) -> bool:
-    """An asset that is not named any more is refused or asked about; a rule that names none counts none."""
-    if not before:
+def _windows(before: CumulativeLimit, after: CumulativeLimit) -> bool:
+    """An asset that is not named any more is refused or asked about; a rule in dollars alone counts none."""
+    if not before.assets and before.usd is not None:
         return True
     return (
-        bool(after)
-        and after.keys() <= before.keys()
-        and all(_window(before[key], bounds) for key, bounds in after.items())
+        bool(after.assets) is bool(before.assets)
+        and after.assets.keys() <= before.assets.keys()
+        and all(_window(before.assets[key], bounds) for key, bounds in after.assets.items())
     )
 
 
 def _dollars(before: CumulativeLimit, after: CumulativeLimit) -> bool:
-    if before.usd is None:
-        return True
+    if before.usd is None:  # a rule that counts nothing refuses everything
+        return bool(before.assets) or after.usd is None
     return (
         after.usd is not None
         and _window(before.usd.bounds, after.usd.bounds)
