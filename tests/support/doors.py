@@ -15,6 +15,7 @@ from tests.support.operations import (
     FakeClockWatch,
     FakeHolds,
     FakeLedger,
+    FakeLoosenings,
     FakeOwner,
     FakePassword,
     FakePolicies,
@@ -84,6 +85,7 @@ class FakeDaemon:
         self.autostop, self.holds = FakeAutoStop(), FakeHolds()
         self.clock_watch = FakeClockWatch()
         self.sessions, self.wallets, self.policies = FakeSessions(), FakeWallets(), FakePolicies()
+        self.loosenings = FakeLoosenings()
         self.owner, self.reset = FakeOwner(), FakeReset()
         self.replacements = FakeReplacements(self.transactions)
         self.safety, self.queries = FakeSafety(), FakeQueries()
@@ -113,6 +115,7 @@ class FakeDaemon:
             sessions=self.sessions,
             wallets=self.wallets,
             policies=self.policies,
+            loosenings=self.loosenings,
             autostop=self.autostop,
             holds=self.holds,
             clock_watch=self.clock_watch,

@@ -156,6 +156,7 @@ class World:
         await self.app.upkeep.expire_overdue()
         await self.app.upkeep.carry_on()
         await self.app.upkeep.recover()
+        await self.app.upkeep.apply_loosenings()
         await self.quiet()
 
     async def passes(self, seconds: float) -> None:
@@ -223,7 +224,7 @@ class World:
         self, rule_type: str, rules: Mapping[str, Any], rule_id: str | None = None
     ) -> str:
         put = self.app.operations.policies.put
-        return str((await put(rule_type, rules, self.wallet.id, rule_id, "host"))["id"])
+        return str((await put(rule_type, rules, self.wallet.id, rule_id, "host")).rule["id"])
 
     async def buckets(self) -> list[Bucket]:
         return await self.database.read(lambda unit: unit.ledger.buckets(0))
@@ -295,7 +296,10 @@ async def built(folder: Path) -> AsyncIterator[World]:
     """A world born as a sandbox, unlocked, paired, with one EVM wallet and a session. Fails on crashed tasks."""
     make_private_directory(folder)
     clock = SettableClock()
-    settings = replace(load(folder, {}), networks={})
+    found = load(folder, {})
+    # Rules count at once, so that tests set what they need; those of the wait set one themselves.
+    at_once = replace(found.policy, loosening_wait_seconds=0)
+    settings = replace(found, networks={}, policy=at_once)
     chains = {network.name: LedgerChain(network) for network in (EVM, SOL)}
     world = World(folder, settings, clock, DeterministicIds(), MemoryVault(clock), chains)
     await world.open()

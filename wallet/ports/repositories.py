@@ -92,6 +92,10 @@ class Policies(Protocol):
         """Bumps the policy version too. False when there is no such rule."""
         ...
 
+    async def require_proof(self, wallet_id: str | None) -> None:
+        """Raise AUTHORITY_UNPROVED where the rules of the wallet, or those over all, carry no valid proof."""
+        ...
+
     async def open_scope(self, wallet_id: str | None) -> None:
         """Prove the empty set of rules, of a wallet or of every wallet: one without a proof denies."""
         ...
