@@ -292,14 +292,16 @@ class World:
 
 
 @asynccontextmanager
-async def built(folder: Path) -> AsyncIterator[World]:
-    """A world born as a sandbox, unlocked, paired, with one EVM wallet and a session. Fails on crashed tasks."""
+async def built(folder: Path, *, loosening_wait: int = 0) -> AsyncIterator[World]:
+    """A world born as a sandbox, unlocked, paired, with one EVM wallet and a session. Fails on crashed tasks.
+
+    Changes of rules count at once unless ``loosening_wait`` (seconds) says otherwise.
+    """
     make_private_directory(folder)
     clock = SettableClock()
     found = load(folder, {})
-    # Rules count at once, so that tests set what they need; those of the wait set one themselves.
-    at_once = replace(found.policy, loosening_wait_seconds=0)
-    settings = replace(found, networks={}, policy=at_once)
+    policy = replace(found.policy, loosening_wait_seconds=loosening_wait)
+    settings = replace(found, networks={}, policy=policy)
     chains = {network.name: LedgerChain(network) for network in (EVM, SOL)}
     world = World(folder, settings, clock, DeterministicIds(), MemoryVault(clock), chains)
     await world.open()

@@ -6,6 +6,8 @@ from wallet.domain.loosenings import Loosening
 
 
 class Loosenings(Protocol):
+    """What waits to count."""
+
     async def add(self, loosening: Loosening) -> None: ...
     async def get(self, loosening_id: str) -> Loosening | None: ...
     async def all(self) -> list[Loosening]:
