@@ -20,6 +20,7 @@ from tests.support.operations import (
     FakePassword,
     FakePolicies,
     FakeQueries,
+    FakeRehearsal,
     FakeReplacements,
     FakeReset,
     FakeSafety,
@@ -85,7 +86,7 @@ class FakeDaemon:
         self.autostop, self.holds = FakeAutoStop(), FakeHolds()
         self.clock_watch = FakeClockWatch()
         self.sessions, self.wallets, self.policies = FakeSessions(), FakeWallets(), FakePolicies()
-        self.loosenings = FakeLoosenings()
+        self.loosenings, self.rehearsal = FakeLoosenings(), FakeRehearsal()
         self.owner, self.reset = FakeOwner(), FakeReset()
         self.replacements = FakeReplacements(self.transactions)
         self.safety, self.queries = FakeSafety(), FakeQueries()
@@ -116,6 +117,7 @@ class FakeDaemon:
             wallets=self.wallets,
             policies=self.policies,
             loosenings=self.loosenings,
+            rehearsal=self.rehearsal,
             autostop=self.autostop,
             holds=self.holds,
             clock_watch=self.clock_watch,

@@ -23,6 +23,7 @@ from wallet.operations.cascade import StopReport
 from wallet.operations.ledger import LedgerReport
 from wallet.operations.policies import Changed
 from wallet.operations.queries import HeldLine, MemoryGuards, StatusView, WalletLine
+from wallet.operations.rehearsal import Proposal, RehearsalReport
 from wallet.operations.replacements import Offer, Order
 from wallet.operations.transactions import SendBody
 from wallet.pipeline.admission import Admitted
@@ -289,6 +290,14 @@ class FakePolicies(_Scripted):
     async def remove(self, rule_id: str, actor: str, *, code: str | None = None) -> Changed:
         self.met("remove", rule_id, actor, code)
         return Changed(RULE, self.waiting)
+
+
+class FakeRehearsal(_Scripted):
+    async def run(
+        self, proposals: Sequence[Proposal], *, days: int, examples: int
+    ) -> RehearsalReport:
+        self.met("run", list(proposals), days, examples)
+        return RehearsalReport(NOW, loosens=False, requests=3)
 
 
 class FakeLoosenings(_Scripted):

@@ -15,6 +15,7 @@ from wallet.domain.transactions import Status, Transaction
 from wallet.domain.wallets import Wallet
 from wallet.operations.ledger import LedgerReport
 from wallet.operations.policies import Changed
+from wallet.operations.rehearsal import Proposal, RehearsalReport
 from wallet.operations.replacements import Offer, Order
 from wallet.operations.transactions import SendBody
 from wallet.ports.chain import Balance
@@ -116,6 +117,12 @@ class Policies(Protocol):
 class Loosenings(Protocol):
     async def list(self, wallet_id: str | None = None) -> Sequence[Loosening]: ...
     async def cancel(self, loosening_id: str, actor: str) -> Loosening: ...
+
+
+class Rehearsal(Protocol):
+    async def run(
+        self, proposals: Sequence[Proposal], *, days: int, examples: int
+    ) -> RehearsalReport: ...
 
 
 class StopRuleLine(Protocol):
@@ -323,6 +330,7 @@ class Operations:
     wallets: Wallets
     policies: Policies
     loosenings: Loosenings
+    rehearsal: Rehearsal
     autostop: AutoStop
     holds: Holds
     clock_watch: ClockWatch

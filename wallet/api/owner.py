@@ -16,6 +16,7 @@ from wallet.api import (
     autostop,
     pairing,
     policies,
+    rehearsal,
     replacements,
     safety,
     sessions,
@@ -45,6 +46,7 @@ from wallet.wire.policies import (
     PutPolicy,
     RemovedPolicyView,
 )
+from wallet.wire.rehearsal import RehearsalView, RehearsePolicy
 from wallet.wire.sessions import (
     CreatedSession,
     CreateSession,
@@ -82,6 +84,8 @@ def owner_rows(door: Door) -> Sequence[Row]:
             "All rules", PolicyList, query=PoliciesQuery),
         Row("GET", "/v1/policies/{id}", policies.owner_show, socket,
             "One rule", PolicyView),
+        Row("POST", "/v1/policies/test", rehearsal.owner_rehearse, socket,
+            "What rules would have changed about the past", RehearsalView, RehearsePolicy),
         Row("GET", "/v1/approvals", approvals.waiting, socket,
             "What waits", wire.WaitingList),
         Row("GET", "/v1/transactions", transactions.owner_page, socket,

@@ -28,6 +28,7 @@ from wallet.operations.owner import OwnerDesk
 from wallet.operations.password import MasterPassword
 from wallet.operations.policies import Hurdles, Policies
 from wallet.operations.queries import MemoryGuards, Queries, Sources
+from wallet.operations.rehearsal import Rehearsal
 from wallet.operations.replacements import Replacements
 from wallet.operations.room import Room
 from wallet.operations.rule_checks import Minima, RuleChecks
@@ -231,10 +232,8 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         spawn=ground.spawn,
         gate=ground.gate,
     )
-    rule_checks = RuleChecks(
-        ground.chains,
-        Minima(settings.policy.min_delay_seconds, settings.policy.min_approval_seconds),
-    )
+    minima = Minima(settings.policy.min_delay_seconds, settings.policy.min_approval_seconds)
+    rule_checks = RuleChecks(ground.chains, minima)
     policies = Policies(
         store,
         clock,
@@ -355,6 +354,7 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         wallets=wallets,
         policies=policies,
         loosenings=loosenings,
+        rehearsal=Rehearsal(store, clock, rule_checks),
         autostop=AutoStop(store, clock),
         holds=Holds(store, clock),
         clock_watch=clock_watch,

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from wallet.cli import owner, render
+from wallet.cli import owner, rehearsal, render
 from wallet.cli.http import Json
 from wallet.cli.options import AsJson, DataDir, PasswordFile, Totp
 from wallet.domain.money import format_units
@@ -18,6 +18,9 @@ _AMOUNTS = (
     "instant_max", "notify_max", "delay_max", "limit", "notify_above", "delay_above", "approval_above",
     "max_fee",
 )  # fmt: skip
+
+
+app.command("test")(rehearsal.rehearse)
 
 
 @app.command("list")

@@ -274,12 +274,15 @@ def _invalid(issues: list[dict[str, str]]) -> InputError:
     )
 
 
+RuleTypeName = Annotated[str, Field(json_schema_extra={"enum": [kind.value for kind in RuleType]})]
+
+
 class PutPolicy(Shape):
     """A rule for one wallet, or for every wallet where ``walletId`` is absent; ``id`` replaces a rule."""
 
     id: Annotated[str | None, Field(min_length=1, max_length=64)] = None
     wallet_id: Annotated[str | None, Field(min_length=1, max_length=64)] = None
-    type: Annotated[str, Field(json_schema_extra={"enum": [kind.value for kind in RuleType]})]
+    type: RuleTypeName
     rules: Annotated[dict[str, Any], Field(description="The body of the rule type.")]
     totp_code: Annotated[str | None, StringConstraints(pattern=r"^[0-9]{6}$")] = None
 

@@ -34,6 +34,11 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
         "type": "WHITELIST",
         "rules": {"allowed_addresses": ["abc"], "otherwise": "deny"},
     },
+    ("POST", "/v1/policies/test"): {
+        "changes": [
+            {"type": "WHITELIST", "rules": {"allowed_addresses": ["abc"], "otherwise": "deny"}}
+        ]
+    },
     ("PUT", "/v1/autostop"): {"type": "HOURLY_RATE", "rules": {"enabled": False}},
     ("PUT", "/v1/bands"): {"bands": {KEY: {"tapMax": "1", "codeMax": "2"}}},
     ("POST", "/v1/factor/totp/confirm"): {"code": "123456"},
@@ -93,6 +98,8 @@ async def test_everything_that_moves_money_or_widens_limits_needs_the_password()
         ("POST", "/v1/transactions/{id}/reject"),
         ("POST", "/v1/transactions/{id}/cancel"),
         ("DELETE", "/v1/sessions/{id}"),
+        ("DELETE", "/v1/policies/queued/{id}"),
+        ("POST", "/v1/policies/test"),  # judges the past and changes nothing
         ("POST", "/v1/sessions/{id}/freeze"),
         ("POST", "/v1/wallets/{id}/suspend"),
         ("POST", "/v1/kill-switch"),

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -254,6 +255,30 @@ def test_rules_in_dollars_and_of_fees_are_set_by_the_same_way_and_bind(
     assert "in dollars" in asked.stderr
     for rule in made:
         _remove(sandbox, rule)
+
+
+def test_rules_are_tried_on_the_past_without_a_password(
+    sandbox: RunningSandbox, tmp_path: Path
+) -> None:
+    _ask(sandbox, "0.02")
+    tiers = {"instant_max": "1", "notify_max": "1", "delay_max": "1"}
+    rule = {"assets": {"evm-local/native": tiers}, "delay_seconds": 60}
+    wallets = {one["name"]: one["id"] for one in sandbox.json("wallet", "list")["items"]}
+    proposed = {"type": "SPENDING_LIMIT", "rules": rule, "walletId": wallets["ETH wallet"]}
+    (file := tmp_path / "tried.json").write_text(json.dumps([proposed]))
+    place = ("--wallet", "ETH wallet", *sandbox.where)
+
+    one = waiaas("policy", "test", "SPENDING_LIMIT", json.dumps(rule), *place).stdout
+    found = sandbox.json("policy", "test", "--file", str(file), "--days", "1", "--examples", "1")
+
+    assert "INSTANT -> APPROVAL" in one
+    assert "0.02 ETH to " in one
+    assert found["loosens"] is False
+    assert len(found["examples"]) == 1
+    assert found["changed"] == sum(line["count"] for line in found["differences"]) > 0
+    assert [r["type"] for r in sandbox.json("policy", "list")["items"]].count(
+        "SPENDING_LIMIT"
+    ) == 2
 
 
 def test_every_coin_of_a_sandbox_has_a_price(sandbox: RunningSandbox) -> None:
