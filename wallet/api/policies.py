@@ -1,6 +1,5 @@
 """Rules: listed, put and removed by the owner."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -110,7 +109,7 @@ def _queued_view(waiting: Loosening) -> QueuedPolicyView:
         wallet_id=waiting.wallet_id,
         change=waiting.change,
         type=waiting.type,
-        rules=None if waiting.rules is None else json.loads(waiting.rules),
+        rules=None if waiting.body is None else dict(waiting.body),
         base_version=waiting.base_version,
         queued_at=waiting.queued_at // 1000,
         counts_at=waiting.counts_at // 1000,

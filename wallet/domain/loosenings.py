@@ -1,7 +1,10 @@
 """A change that loosens a rule, waiting until it counts."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from wallet.domain.authority import Proof
 
@@ -48,6 +51,19 @@ class Loosening:
     counts_at: int
     actor: str
     proof: Proof = field(default=Proof.UNKNOWN, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Raise TypeError or ValueError for what no version writes, so that a bent row is no loosening."""
+        if not all(type(n) is int for n in (self.base_version, self.queued_at, self.counts_at)):
+            raise TypeError("versions and times are whole numbers")
+        if self.rules is not None and not isinstance(json.loads(self.rules), dict):
+            raise ValueError("a rule is a JSON object")
+
+    @property
+    def body(self) -> Mapping[str, Any] | None:
+        """The rule as it will be; None where it is taken away."""
+        found: Mapping[str, Any] | None = None if self.rules is None else json.loads(self.rules)
+        return found
 
     @property
     def change(self) -> Change:

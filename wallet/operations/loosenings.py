@@ -1,13 +1,12 @@
 """Queued loosenings: what waits, the owner's no, and the moment they count."""
 
-import json
 from collections.abc import Callable
 from functools import partial
 
 from wallet.domain.facts import Fact
 from wallet.domain.loosenings import Drop, Loosening
 from wallet.errors import Code, NotFoundError, WalletError
-from wallet.operations.rule_changes import RuleChange, drop, finish, write
+from wallet.operations.rule_changes import RuleChange, drop, drop_unreadable, finish, write
 from wallet.operations.rule_checks import RuleChecks
 from wallet.ports.store import Store, Unit
 from wallet.ports.world import Clock
@@ -62,11 +61,9 @@ class Loosenings:
         if not self._may_count:
             return 0
         now = self._clock.now()
-        waiting = await self._store.read(lambda unit: unit.loosenings.all())
-        ready = [one for one in waiting if one.proof.is_broken or one.counts_at <= now]
         gone = 0
-        for one in ready:
-            gone += await self._store.run(partial(self._end, loosening_id=one.id, now=now))
+        for loosening_id in await self._store.read(partial(_ready, now=now)):
+            gone += await self._store.run(partial(self._end, loosening_id=loosening_id, now=now))
         if gone:
             self._changed()
         return gone
@@ -76,9 +73,15 @@ class Loosenings:
         return self._gate.is_normal and self._gate.has_time and self._keyring.is_open
 
     async def _end(self, unit: Unit, loosening_id: str, now: int) -> int:
-        waiting = await unit.loosenings.get(loosening_id)
-        if waiting is None or not self._may_count:
-            return 0  # cancelled, or stopped, in the very moment
+        if not self._may_count:
+            return 0  # stopped in the very moment
+        try:
+            waiting = await unit.loosenings.get(loosening_id)
+        except WalletError:
+            await drop_unreadable(unit, loosening_id, now)
+            return 1
+        if waiting is None:
+            return 0  # cancelled in the very moment
         why = await self._why_not(unit, waiting)
         if why is not None:
             await drop(unit, waiting, why, now)
@@ -105,7 +108,14 @@ class Loosenings:
             wallet = (
                 None if waiting.wallet_id is None else await unit.wallets.get(waiting.wallet_id)
             )
-            self._checks.check(waiting.type, json.loads(waiting.rules), wallet)
+            self._checks.check(waiting.type, waiting.body or {}, wallet)
         except WalletError:
             return Drop.INVALID
         return None
+
+
+async def _ready(unit: Unit, now: int) -> list[str]:
+    """Ids of what waited long enough, and of what nobody can vouch for, or even read."""
+    found = await unit.loosenings.all()
+    waits = {one.id for one in found if not one.proof.is_broken and one.counts_at > now}
+    return [one for one in await unit.loosenings.ids() if one not in waits]

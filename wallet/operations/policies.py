@@ -9,7 +9,7 @@ from wallet.domain.loosenings import Effect, Loosening
 from wallet.domain.rules import Rule
 from wallet.domain.tightening import Beside, tightens
 from wallet.domain.wallets import Wallet
-from wallet.errors import Code, NotFoundError
+from wallet.errors import Code, NotFoundError, WalletError
 from wallet.operations.rule_changes import (
     RuleChange,
     announce_change,
@@ -183,13 +183,19 @@ class Policies:
         self, before: Mapping[str, Any] | None, change: RuleChange, wallet: str
     ) -> Mapping[str, str]:
         """The rule in words, as it counts and as it will count."""
-        now = None if before is None else parse_rule(change.type, before["rules"])
-        then = _rule(change)
-        networks = self._checks.networks
+        now, then = None if before is None else before["rules"], _proposed(change).get("rules")
         return {
-            "now": "" if now is None else in_words(now, wallet, networks),
-            "then": "" if then is None else in_words(then, wallet, networks),
+            "now": self._said(change.type, now, wallet),
+            "then": self._said(change.type, then, wallet),
         }
+
+    def _said(self, rule_type: str, rules: Mapping[str, Any] | None, wallet: str) -> str:
+        if rules is None:
+            return ""
+        try:
+            return in_words(parse_rule(rule_type, rules), wallet, self._checks.networks)
+        except WalletError:  # a stored rule that was bent, and may still be taken away
+            return ""
 
 
 async def _loosens(unit: Unit, change: RuleChange) -> bool:

@@ -1,7 +1,6 @@
 """What the owner looks at: status, waiting payments, limits. Nothing here changes anything."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -184,9 +183,12 @@ class Queries:
         return await self._store.read(body)
 
     def _in_words(self, waiting: Loosening, wallet: str) -> str | None:
-        if waiting.rules is None:
+        if waiting.body is None:
             return None
-        rule = parse_rule(waiting.type, json.loads(waiting.rules))
+        try:
+            rule = parse_rule(waiting.type, waiting.body)
+        except WalletError:  # bent, while nobody can prove it
+            return "cannot be read"
         return in_words(rule, wallet, self._wallets.networks())
 
     async def _line(self, wallet: Wallet) -> WalletLine:

@@ -81,6 +81,13 @@ async def drop(unit: Unit, waiting: Loosening, why: Drop, at: int) -> None:
         await _tell(unit, fact, waiting, at, reason=_WORDS[why])
 
 
+async def drop_unreadable(unit: Unit, loosening_id: str, at: int) -> None:
+    """A row that holds what no version writes is told by its proof, and cannot say what it was about."""
+    await unit.loosenings.end(loosening_id)
+    about = {"looseningId": loosening_id[:64], "reason": Drop.UNPROVED.value}
+    await unit.audit.append(Fact.POLICY_LOOSENING_DROPPED, actor="system", at=at, details=about)
+
+
 async def finish(
     unit: Unit, fact: Fact, waiting: Loosening, at: int, actor: str, **more: str
 ) -> None:
@@ -94,6 +101,8 @@ async def end_loosenings(unit: Unit, at: int) -> None:
     """A stop ends whatever waits: nothing that was asked for before it may ripen meanwhile."""
     for waiting in await unit.loosenings.all():
         await drop(unit, waiting, Drop.KILL_SWITCH, at)
+    for unreadable in await unit.loosenings.ids():
+        await drop_unreadable(unit, unreadable, at)
 
 
 async def was_claimed(unit: Unit, wallet_id: str | None) -> bool:

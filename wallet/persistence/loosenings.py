@@ -22,6 +22,9 @@ class SqlLoosenings:
     async def all(self) -> list[Loosening]:
         return self._seals.find(LOOSENINGS, self._db, "true ORDER BY counts_at, id")
 
+    async def ids(self) -> list[str]:
+        return [str(row[0]) for row in self._db.rows("SELECT id FROM loosenings ORDER BY id")]
+
     async def of_rule(self, rule_id: str) -> list[Loosening]:
         return self._seals.find(LOOSENINGS, self._db, "rule_id = ? ORDER BY id", (rule_id,))
 

@@ -14,6 +14,10 @@ class Loosenings(Protocol):
         """Every one that waits, the next to count first."""
         ...
 
+    async def ids(self) -> list[str]:
+        """Of every row, also of those that cannot be read any more and are left out elsewhere."""
+        ...
+
     async def of_rule(self, rule_id: str) -> list[Loosening]: ...
     async def end(self, loosening_id: str) -> bool:
         """It waits no more. Works while locked. False when there is no such row."""
