@@ -108,10 +108,12 @@ async def end_loosenings(unit: Unit, at: int) -> None:
 async def was_claimed(unit: Unit, wallet_id: str | None) -> bool:
     """Whether an agent ever claimed a session of the wallet; with None of any wallet.
 
-    A session that ended counts as well, and one that nobody can vouch for.
+    A session that ended counts as well, one that nobody can vouch for, and one whose row is gone.
     """
     sessions = await unit.sessions.all(wallet_id=wallet_id)
-    return any(one.claimed_at is not None or one.proof.is_broken for one in sessions)
+    if any(one.claimed_at is not None or one.proof.is_broken for one in sessions):
+        return True
+    return await unit.audit.tells_of(Fact.SESSION_CLAIMED, wallet_id)
 
 
 async def name_of(unit: Unit, wallet_id: str | None) -> str:

@@ -218,6 +218,10 @@ class Audit(Protocol):
         """number, at, fact, actor, wallet_id, session_id, transaction_id, details, chaining, hash."""
         ...
 
+    async def tells_of(self, fact: Fact, wallet_id: str | None) -> bool:
+        """Whether it ever happened to the wallet; with None to any. Reads the whole log at worst."""
+        ...
+
     async def hash_at(self, number: int) -> str | None:
         """The hash of a row, or None where there is none of that number."""
         ...

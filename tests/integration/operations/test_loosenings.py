@@ -116,6 +116,16 @@ async def test_before_an_agent_came_in_nothing_waits(world: World) -> None:
     assert again.effect is Effect.QUEUED  # ending the session lets nobody through the wait
 
 
+async def test_a_session_that_was_taken_out_of_the_database_was_claimed_all_the_same(
+    world: World,
+) -> None:
+    world.sql("UPDATE sessions SET claimed_at = NULL")
+    assert (await sets(world, tiers(ETHER))).effect is Effect.QUEUED
+    world.sql("PRAGMA foreign_keys = OFF")
+    world.sql("DELETE FROM sessions")
+    assert (await sets(world, tiers(ETHER))).effect is Effect.QUEUED
+
+
 async def test_a_cancelled_loosening_never_counts(world: World) -> None:
     before = await instant(world)
     changed = await sets(world, tiers(ETHER))
