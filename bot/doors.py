@@ -10,7 +10,7 @@ from wallet.domain.transactions import Transaction
 from wallet.operations.console import Console
 from wallet.operations.inbox import Inbox
 from wallet.operations.queries import StatusView
-from wallet.operations.rule_words import LimitLine
+from wallet.operations.rule_words import LimitLine, WaitingRule
 from wallet.ports.world import Clock
 
 
@@ -18,6 +18,7 @@ class Queries(Protocol):
     async def status(self) -> StatusView: ...
     async def pending(self) -> list[Transaction]: ...
     async def limits(self) -> list[LimitLine]: ...
+    async def waiting_rules(self) -> list[WaitingRule]: ...
 
 
 class Sessions(Protocol):

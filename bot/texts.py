@@ -8,7 +8,7 @@ from wallet.domain.console import Action
 from wallet.domain.owner import Factor
 from wallet.domain.tiers import Tier
 from wallet.domain.transactions import Status
-from wallet.notifications.messages import Severity
+from wallet.notifications.templates import Severity
 from wallet.operations.taps import AnswerKind
 
 LABELS: Final[Mapping[Action, str]] = MappingProxyType(
@@ -31,6 +31,7 @@ LABELS: Final[Mapping[Action, str]] = MappingProxyType(
         Action.NO_NEW_CODES: "Back",
         Action.CANCEL_RECOVERY: "Cancel recovery",
         Action.CANCEL_RESET: "Cancel reset",
+        Action.CANCEL_LOOSENING: "Cancel change",
     }
 )
 STYLES: Final[Mapping[Action, str]] = MappingProxyType(
@@ -47,6 +48,7 @@ STYLES: Final[Mapping[Action, str]] = MappingProxyType(
         Action.CONFIRM_KILL: "danger",
         Action.CANCEL_RECOVERY: "danger",
         Action.CANCEL_RESET: "danger",
+        Action.CANCEL_LOOSENING: "danger",
     }
 )
 COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
@@ -206,6 +208,7 @@ ANSWERS: Final[Mapping[AnswerKind, str]] = MappingProxyType(
         ),
         AnswerKind.RECOVERY_CANCELLED: "Recovery cancelled. Everything stays stopped.",
         AnswerKind.RESET_CANCELLED: "Reset cancelled. Your authenticator app stays.",
+        AnswerKind.LOOSENING_CANCELLED: "Cancelled. The rule stays as it is.",
         AnswerKind.DISMISSED: "Dismissed.",
         AnswerKind.PUT_ASIDE: "Dismissed.",
         AnswerKind.WRONG_CODE: "Wrong code. Tries left: {left}.",
@@ -225,6 +228,7 @@ RESULTS: Final[Mapping[AnswerKind, str]] = MappingProxyType(
         AnswerKind.STOPPED_UNSTORED: "🛑 Everything is stopped",
         AnswerKind.RECOVERY_CANCELLED: "🛑 Recovery cancelled",
         AnswerKind.RESET_CANCELLED: "Reset cancelled",
+        AnswerKind.LOOSENING_CANCELLED: "🚫 Change cancelled",
     }
 )
 SEVERITIES: Final[Mapping[Severity, str]] = MappingProxyType(
@@ -265,6 +269,11 @@ REVOKE_OFFER: Final = "End this session?"
 REVOKE_MORE: Final = "There are {more} more. Revoke these first, or use the host: waiaas session"
 BALANCE_UNKNOWN: Final = "Balance unknown: the node does not answer"
 PENDING_NONE: Final = "✨ Nothing is waiting."
+WAITING_RULE_HEAD: Final = "⏳ A rule will be loosened"
+WAITING_RULE: Final = "Then:"
+WAITING_RULE_GONE: Final = "The rule is taken away."
+WAITING_RULE_AT: Final = "It counts from {at} on. To keep the rule as it is, press Cancel change."
+WAITING_RULES_MORE: Final = "There are {more} more. On the host: waiaas policy list"
 LIMITS_NONE: Final = "No rules yet: every payment is denied. On the host: waiaas policy"
 SESSIONS_NONE: Final = "No live sessions. On the host: waiaas session create"
 UNKNOWN: Final = "I did not understand that. Send /help to see what you can do."

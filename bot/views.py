@@ -20,7 +20,7 @@ from wallet.domain.wallets import WalletStatus
 from wallet.notifications.claim_codes import COMMAND
 from wallet.notifications.messages import say
 from wallet.operations.queries import HeldLine, StatusView, WalletLine
-from wallet.operations.rule_words import LimitLine
+from wallet.operations.rule_words import LimitLine, WaitingRule
 
 FACT_CHARACTERS: Final = 200
 LINES: Final = "lines"  # a fact of several lines, said after the sentences
@@ -138,6 +138,21 @@ def limits(lines: Sequence[LimitLine]) -> Text:
     if len(lines) > LISTED:
         shown += ["", f"and {len(lines) - LISTED} more"]
     return joined(shown[1:])
+
+
+def waiting_rule(line: WaitingRule) -> Text:
+    """A change that waits, and when it counts."""
+    name = texts.RULES.get(line.rule_type, line.rule_type)
+    what = texts.WAITING_RULE_GONE if line.text is None else f"{texts.WAITING_RULE} {line.text}"
+    return joined(
+        [
+            Bold(texts.WAITING_RULE_HEAD),
+            "",
+            clean(f"{name} of {line.wallet}"),
+            clean(what),
+            texts.WAITING_RULE_AT.format(at=moment(line.counts_at)),
+        ]
+    )
 
 
 def _rule(line: LimitLine) -> list[Any]:

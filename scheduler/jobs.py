@@ -19,6 +19,7 @@ def jobs(upkeep: Upkeep) -> list[Job]:
         Job("finish_halt", 0.25, upkeep.finish_halt),
         Job("release_due", 0.25, upkeep.release_due),
         Job("expire_overdue", 0.5, upkeep.expire_overdue),
+        Job("apply_loosenings", 0.5, upkeep.apply_loosenings),
         Job("carry_on", 1.0, upkeep.carry_on),
         Job("note_anchor", 0.5, upkeep.note_anchor),
         Job("report_unproved", 1.0, upkeep.report_unproved),

@@ -96,6 +96,7 @@ class Sessions:
 class Policy:
     min_delay_seconds: int = _whole(60, 1, _DAY)
     min_approval_seconds: int = _whole(300, 1, _DAY)
+    loosening_wait_seconds: int = _whole(3600, 0, _WEEK)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -204,6 +205,62 @@ async def test_a_stop_ends_claim_codes_and_questions_too(home: House) -> None:
     await home.world.passes(86_400)
     late = await home.agent.post("/v1/sessions/claim", json={"code": code})
     assert answered(late) == (401, "CLAIM_INVALID")
+
+
+async def wider(home: House) -> dict[str, Any]:
+    """Ask for a larger INSTANT bound, which an agent could use; what the host was answered."""
+    rules = (await home.holder("GET", "/v1/policies")).json()["items"]
+    rule = next(one for one in rules if one["type"] == "SPENDING_LIMIT")
+    loose = tiers(4 * ETHER, 5 * ETHER, 20 * ETHER)
+    body = {"walletId": home.world.wallet.id, "type": "SPENDING_LIMIT", "rules": loose}
+    return dict((await home.host("PUT", f"/v1/policies/{rule['id']}", body)).json())
+
+
+async def tier_of(home: House, token: str, amount: int) -> str:
+    row = await home.paid(token, amount)
+    return str((await home.sees(token, row))["tier"])
+
+
+@scenario("R-16")
+async def test_a_queued_loosening_dies_with_a_tightening_of_its_rule(home: House) -> None:
+    token = await home.token()
+    await home.loosenings_wait(3600)
+    assert (await wider(home))["effect"] == "QUEUED"
+    await home.rule("SPENDING_LIMIT", tiers(ETHER // 2, 5 * ETHER, 20 * ETHER))
+
+    await home.world.passes(3600)
+    assert (await home.holder("GET", "/v1/policies")).json()["queued"] == []
+    assert await tier_of(home, token, ETHER) == "NOTIFY"
+    assert "POLICY_LOOSENING_DROPPED" in await home.world.alerts()
+
+
+@scenario("R-16")
+async def test_a_stop_ends_queued_loosenings_before_they_ripen(home: House) -> None:
+    await home.token()
+    await home.loosenings_wait(3600)
+    queued = (await wider(home))["queuedId"]
+    await stop(home)
+
+    assert (await home.holder("GET", "/v1/policies")).json()["queued"] == []
+    late = await home.holder("DELETE", f"/v1/policies/queued/{queued}")
+    assert answered(late) == (404, "POLICY_NOT_FOUND")
+    await home.host("POST", "/v1/recover")
+    await home.world.passes(86_400)
+    await home.world.passes(3600)
+    assert await tier_of(home, await home.token(), 2 * ETHER) == "NOTIFY"
+
+
+@scenario("R-16")
+async def test_whoever_holds_the_socket_keeps_a_rule_and_the_password_alone_loosens_none_at_once(
+    home: House,
+) -> None:
+    token = await home.token()
+    await home.loosenings_wait(3600)
+    queued = (await wider(home))["queuedId"]
+    assert await tier_of(home, token, 2 * ETHER) == "NOTIFY"
+    assert (await home.holder("DELETE", f"/v1/policies/queued/{queued}")).is_success
+    await home.world.passes(3600)
+    assert await tier_of(home, token, 2 * ETHER) == "NOTIFY"
 
 
 @pytest.mark.xdist_group("shared-sandbox")

@@ -14,6 +14,7 @@ from tests.support.stores import (
     a_wallet,
     put_transactions,
 )
+from wallet.domain.loosenings import Loosening
 from wallet.domain.owner import Band, Factor, Owner
 from wallet.domain.rules import RateLimit, SpendingLimit
 from wallet.domain.safety import StopState, SystemState
@@ -353,3 +354,26 @@ async def test_a_closed_store_refuses_and_closes_again_quietly(store: Database) 
         with pytest.raises(WalletError) as refused:
             await call(lambda u: u.wallets.all())
         assert refused.value.code is Code.SHUTTING_DOWN
+
+
+async def test_loosenings_wait_in_the_order_in_which_they_count_and_end_once(
+    store: Database,
+) -> None:
+    def waits(number: int, counts_at: int, rules: str | None = None) -> Loosening:
+        rule_id = f"r{number % 2}"
+        return Loosening(f"l{number}", rule_id, None, "RATE_LIMIT", rules, 0, 1, counts_at, "host")
+
+    late, early, other = waits(1, 30, RATE), waits(2, 10), waits(3, 20)
+
+    async def add(unit: Unit) -> None:
+        for one in (late, early, other):
+            await unit.loosenings.add(one)
+
+    await store.run(add)
+    assert await store.read(lambda u: u.loosenings.all()) == [early, other, late]
+    assert await store.read(lambda u: u.loosenings.of_rule("r1")) == [late, other]
+    assert await store.read(lambda u: u.loosenings.get("l1")) == late
+    assert await store.run(lambda u: u.loosenings.end("l1"))
+    assert not await store.run(lambda u: u.loosenings.end("l1"))
+    assert await store.read(lambda u: u.loosenings.get("l1")) is None
+    assert await store.read(lambda u: u.loosenings.ids()) == ["l2", "l3"]

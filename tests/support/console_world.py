@@ -29,10 +29,12 @@ from wallet.operations.console import Console
 from wallet.operations.factor_reset import FactorReset
 from wallet.operations.inbox import Inbox
 from wallet.operations.keys import Keys
+from wallet.operations.loosenings import Loosenings
 from wallet.operations.new_codes import NewCodes
 from wallet.operations.owner import OwnerDesk
 from wallet.operations.queries import MemoryGuards, Queries, Sources
 from wallet.operations.replacements import Replacements
+from wallet.operations.rule_checks import Minima, RuleChecks
 from wallet.operations.safety import Safety, Told, Waits
 from wallet.operations.sessions import Sessions
 from wallet.operations.transactions import Transactions
@@ -327,9 +329,13 @@ async def _furnish(
         settlement=cast(Any, watched), checkpoints=checkpoints, networks=networks,
         execute_within_ms=600_000,
     )  # fmt: skip
+    loosenings = Loosenings(
+        database, clock, checks=RuleChecks({}, Minima(1, 1)), keyring=keyring, gate=gate,
+        changed=lambda: None,
+    )  # fmt: skip
     console = Console(
         database, clock, ids, transactions, approvals, sessions, safety, reset, codes,
-        replacements, outbox.wake,
+        replacements, loosenings, outbox.wake,
     )  # fmt: skip
     return ConsoleWorld(
         database, clock, ids, vault, executor, transactions, approvals, sessions, safety, console,

@@ -15,10 +15,12 @@ from tests.support.operations import (
     FakeClockWatch,
     FakeHolds,
     FakeLedger,
+    FakeLoosenings,
     FakeOwner,
     FakePassword,
     FakePolicies,
     FakeQueries,
+    FakeRehearsal,
     FakeReplacements,
     FakeReset,
     FakeSafety,
@@ -84,6 +86,7 @@ class FakeDaemon:
         self.autostop, self.holds = FakeAutoStop(), FakeHolds()
         self.clock_watch = FakeClockWatch()
         self.sessions, self.wallets, self.policies = FakeSessions(), FakeWallets(), FakePolicies()
+        self.loosenings, self.rehearsal = FakeLoosenings(), FakeRehearsal()
         self.owner, self.reset = FakeOwner(), FakeReset()
         self.replacements = FakeReplacements(self.transactions)
         self.safety, self.queries = FakeSafety(), FakeQueries()
@@ -113,6 +116,8 @@ class FakeDaemon:
             sessions=self.sessions,
             wallets=self.wallets,
             policies=self.policies,
+            loosenings=self.loosenings,
+            rehearsal=self.rehearsal,
             autostop=self.autostop,
             holds=self.holds,
             clock_watch=self.clock_watch,

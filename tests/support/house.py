@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +101,13 @@ class House:
         answer = await self.host("PUT", "/v1/policies", body)
         assert answer.is_success, answer.text
         return str(answer.json()["id"])
+
+    async def loosenings_wait(self, seconds: int) -> None:
+        """From now on, as after a restart with that setting."""
+        world = self.world
+        policy = replace(world.settings.policy, loosening_wait_seconds=seconds)
+        world.settings = replace(world.settings, policy=policy)
+        await world.restart()
 
     # ----
 

@@ -8,6 +8,7 @@ from typing import Any
 from wallet.domain.audit_chain import Head, Verdict
 from wallet.domain.autostop import StopRule
 from wallet.domain.chains import ChainName, Network
+from wallet.domain.loosenings import Loosening
 from wallet.domain.owner import Band, Factor, Owner
 from wallet.domain.safety import StopState, SystemState
 from wallet.domain.sessions import Session, SessionLimits
@@ -20,7 +21,9 @@ from wallet.operations.audit import Walked
 from wallet.operations.autostop import StopRuleLine
 from wallet.operations.cascade import StopReport
 from wallet.operations.ledger import LedgerReport
+from wallet.operations.policies import Changed
 from wallet.operations.queries import HeldLine, MemoryGuards, StatusView, WalletLine
+from wallet.operations.rehearsal import Proposal, RehearsalReport
 from wallet.operations.replacements import Offer, Order
 from wallet.operations.transactions import SendBody
 from wallet.pipeline.admission import Admitted
@@ -56,6 +59,19 @@ RULE = {
     "createdAt": NOW,
     "updatedAt": NOW,
 }
+
+
+LOOSENING = Loosening(
+    id="0199-loosening",
+    rule_id="0199-rule",
+    wallet_id=WALLET.id,
+    type="WHITELIST",
+    rules='{"allowed_addresses":["abc","def"],"otherwise":"ask"}',
+    base_version=3,
+    queued_at=NOW,
+    counts_at=NOW + 3_600_000,
+    actor="host",
+)
 
 
 def uuid(number: int) -> str:
@@ -249,6 +265,10 @@ class FakeWallets(_Scripted):
 
 
 class FakePolicies(_Scripted):
+    """Changes count at once, or are queued as ``waiting``."""
+
+    waiting: Loosening | None = None
+
     async def list(self, wallet_id: str | None = None) -> list[Mapping[str, Any]]:
         self.met("list", wallet_id)
         return [RULE]
@@ -260,12 +280,34 @@ class FakePolicies(_Scripted):
         wallet_id: str | None,
         rule_id: str | None,
         actor: str,
-    ) -> Mapping[str, Any]:
-        self.met("put", rule_type, rules, wallet_id, rule_id, actor)
-        return {**RULE, "type": rule_type, "rules": rules, "walletId": wallet_id}
+        *,
+        code: str | None = None,
+    ) -> Changed:
+        self.met("put", rule_type, rules, wallet_id, rule_id, actor, code)
+        rule = {**RULE, "type": rule_type, "rules": rules, "walletId": wallet_id}
+        return Changed(rule, self.waiting)
 
-    async def remove(self, rule_id: str, actor: str) -> None:
-        self.met("remove", rule_id, actor)
+    async def remove(self, rule_id: str, actor: str, *, code: str | None = None) -> Changed:
+        self.met("remove", rule_id, actor, code)
+        return Changed(RULE, self.waiting)
+
+
+class FakeRehearsal(_Scripted):
+    async def run(
+        self, proposals: Sequence[Proposal], *, days: int, examples: int
+    ) -> RehearsalReport:
+        self.met("run", list(proposals), days, examples)
+        return RehearsalReport(NOW, loosens=False, requests=3)
+
+
+class FakeLoosenings(_Scripted):
+    async def list(self, wallet_id: str | None = None) -> list[Loosening]:
+        self.met("list", wallet_id)
+        return [LOOSENING]
+
+    async def cancel(self, loosening_id: str, actor: str) -> Loosening:
+        self.met("cancel", loosening_id, actor)
+        return LOOSENING
 
 
 def _require_proved(*, proved: bool) -> None:

@@ -223,7 +223,15 @@ class Host:
     ) -> dict[str, Any]:
         body = {"type": rule_type, "rules": rules, "walletId": wallet_id}
         body |= {} if rule_id is None else {"id": rule_id}
-        return dict(self.does("PUT", "/v1/policies", json=body))
+        answer = dict(self.does("PUT", "/v1/policies", json=body))
+        if answer["effect"] == "QUEUED":  # for the few seconds of a sandbox
+
+            def is_over() -> bool:
+                found = self.does("GET", "/v1/policies", proved=False)["queued"]
+                return answer["queuedId"] not in [one["id"] for one in found]
+
+            until(is_over, f"the {rule_type} counts", 30)
+        return answer
 
     def books_are_right(
         self, funded: dict[str, int] | None = None, but: Collection[tuple[str, str]] = ()

@@ -158,6 +158,7 @@ class World:
         await self.app.upkeep.expire_overdue()
         await self.app.upkeep.carry_on()
         await self.app.upkeep.recover()
+        await self.app.upkeep.apply_loosenings()
         await self.quiet()
 
     async def passes(self, seconds: float) -> None:
@@ -225,7 +226,7 @@ class World:
         self, rule_type: str, rules: Mapping[str, Any], rule_id: str | None = None
     ) -> str:
         put = self.app.operations.policies.put
-        return str((await put(rule_type, rules, self.wallet.id, rule_id, "host"))["id"])
+        return str((await put(rule_type, rules, self.wallet.id, rule_id, "host")).rule["id"])
 
     async def buckets(self) -> list[Bucket]:
         return await self.database.read(lambda unit: unit.ledger.buckets(0))
@@ -293,11 +294,16 @@ class World:
 
 
 @asynccontextmanager
-async def built(folder: Path) -> AsyncIterator[World]:
-    """A world born as a sandbox, unlocked, paired, with one EVM wallet and a session. Fails on crashed tasks."""
+async def built(folder: Path, *, loosening_wait: int = 0) -> AsyncIterator[World]:
+    """A world born as a sandbox, unlocked, paired, with one EVM wallet and a session. Fails on crashed tasks.
+
+    Changes of rules count at once unless ``loosening_wait`` (seconds) says otherwise.
+    """
     make_private_directory(folder)
     clock = SettableClock()
-    settings = replace(load(folder, {}), networks={})
+    found = load(folder, {})
+    policy = replace(found.policy, loosening_wait_seconds=loosening_wait)
+    settings = replace(found, networks={}, policy=policy)
     chains = {network.name: LedgerChain(network) for network in (EVM, SOL)}
     world = World(folder, settings, clock, DeterministicIds(), MemoryVault(clock), chains)
     await world.open()

@@ -36,6 +36,7 @@ def test_an_empty_directory_has_the_documented_defaults(tmp_path: Path) -> None:
     assert settings.keystore.profile == "MODERATE"
     assert settings.session.ttl_seconds == 86_400
     assert settings.policy.min_delay_seconds == 60
+    assert settings.policy.loosening_wait_seconds == 3600
     assert settings.safety.recovery_wait_tap_seconds == 86_400
     assert settings.limits.body_bytes == 262_144
     assert dict(settings.networks) == {}

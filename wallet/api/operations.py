@@ -7,12 +7,15 @@ from typing import Any, Protocol
 from wallet.domain.audit_chain import Head, Verdict
 from wallet.domain.autostop import StopRule
 from wallet.domain.chains import Network
+from wallet.domain.loosenings import Loosening
 from wallet.domain.owner import Band, Factor, Owner
 from wallet.domain.safety import SystemState
 from wallet.domain.sessions import Session
 from wallet.domain.transactions import Status, Transaction
 from wallet.domain.wallets import Wallet
 from wallet.operations.ledger import LedgerReport
+from wallet.operations.policies import Changed
+from wallet.operations.rehearsal import Proposal, RehearsalReport
 from wallet.operations.replacements import Offer, Order
 from wallet.operations.transactions import SendBody
 from wallet.ports.chain import Balance
@@ -104,9 +107,22 @@ class Policies(Protocol):
         wallet_id: str | None,
         rule_id: str | None,
         actor: str,
-    ) -> Mapping[str, Any]: ...
+        *,
+        code: str | None = None,
+    ) -> Changed: ...
 
-    async def remove(self, rule_id: str, actor: str) -> None: ...
+    async def remove(self, rule_id: str, actor: str, *, code: str | None = None) -> Changed: ...
+
+
+class Loosenings(Protocol):
+    async def list(self, wallet_id: str | None = None) -> Sequence[Loosening]: ...
+    async def cancel(self, loosening_id: str, actor: str) -> Loosening: ...
+
+
+class Rehearsal(Protocol):
+    async def run(
+        self, proposals: Sequence[Proposal], *, days: int, examples: int
+    ) -> RehearsalReport: ...
 
 
 class StopRuleLine(Protocol):
@@ -313,6 +329,8 @@ class Operations:
     sessions: Sessions
     wallets: Wallets
     policies: Policies
+    loosenings: Loosenings
+    rehearsal: Rehearsal
     autostop: AutoStop
     holds: Holds
     clock_watch: ClockWatch

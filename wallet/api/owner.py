@@ -16,6 +16,7 @@ from wallet.api import (
     autostop,
     pairing,
     policies,
+    rehearsal,
     replacements,
     safety,
     sessions,
@@ -37,7 +38,15 @@ from wallet.api.openapi import OpenApi
 from wallet.api.routes import Needs, Row, build_routes
 from wallet.wire import owner as wire
 from wallet.wire.autostop import PutStopRule, StopRuleList, StopRulesQuery, StopRuleView
-from wallet.wire.policies import PoliciesQuery, PolicyList, PolicyView, PutPolicy
+from wallet.wire.policies import (
+    ChangedPolicyView,
+    PoliciesQuery,
+    PolicyList,
+    PolicyView,
+    PutPolicy,
+    RemovedPolicyView,
+)
+from wallet.wire.rehearsal import RehearsalView, RehearsePolicy
 from wallet.wire.sessions import (
     CreatedSession,
     CreateSession,
@@ -75,6 +84,8 @@ def owner_rows(door: Door) -> Sequence[Row]:
             "All rules", PolicyList, query=PoliciesQuery),
         Row("GET", "/v1/policies/{id}", policies.owner_show, socket,
             "One rule", PolicyView),
+        Row("POST", "/v1/policies/test", rehearsal.owner_rehearse, socket,
+            "What rules would have changed about the past", RehearsalView, RehearsePolicy),
         Row("GET", "/v1/approvals", approvals.waiting, socket,
             "What waits", wire.WaitingList),
         Row("GET", "/v1/transactions", transactions.owner_page, socket,
@@ -108,6 +119,8 @@ def owner_rows(door: Door) -> Sequence[Row]:
             "Stop what waits", TransactionView, wire.Reason),
         Row("DELETE", "/v1/sessions/{id}", held.revoke, socket,
             "End a session", SessionView),
+        Row("DELETE", "/v1/policies/queued/{id}", policies.owner_cancel, socket,
+            "Keep a rule as it is", wire.Done),
         Row("POST", "/v1/kill-switch", safety.halt, socket,
             "Stop everything", wire.HaltView, wire.Reason),
         Row("POST", "/v1/recover/cancel", safety.cancel_recovery, socket,
@@ -125,7 +138,7 @@ def owner_rows(door: Door) -> Sequence[Row]:
         Row("POST", "/v1/wallets", wallets.owner_create, password,
             "Make a wallet", WalletView, CreateWallet, status=201),
         Row("DELETE", "/v1/policies/{id}", policies.owner_remove, password,
-            "Take a rule away", wire.Done),
+            "Take a rule away; at once, or after a wait where that loosens", RemovedPolicyView),
         Row("PUT", "/v1/bands", pairing.set_bands, factor,
             "Say which amounts need which proof", wire.Done, wire.SetBands),
         Row("POST", "/v1/pairing", pairing.start, factor,
@@ -150,9 +163,9 @@ def owner_rows(door: Door) -> Sequence[Row]:
         Row("POST", "/v1/wallets/{id}/resume", autostop.resume_wallet, factor,
             "Let go a wallet", WalletView),
         Row("PUT", "/v1/policies", policies.owner_put, password,
-            "Add or replace a rule", PolicyView, PutPolicy),
+            "Add or replace a rule; what loosens may wait", ChangedPolicyView, PutPolicy),
         Row("PUT", "/v1/policies/{id}", policies.owner_replace, password,
-            "Replace a rule", PolicyView, PutPolicy),
+            "Replace a rule; what loosens may wait", ChangedPolicyView, PutPolicy),
         Row("POST", "/v1/sessions", sessions.owner_create, password,
             "Let an agent in", CreatedSession, CreateSession, status=201),
         Row("POST", "/v1/clock/trust", safety.trust_clock, typed,

@@ -6,14 +6,32 @@ from typing import Any
 from wallet.api.routes import Answer, Call
 from wallet.api.transactions import seconds
 from wallet.api.wallets import ACTOR
+from wallet.domain.loosenings import Loosening
 from wallet.errors import Code, NotFoundError, bad_field
+from wallet.operations.policies import Changed
 from wallet.wire.owner import Done
-from wallet.wire.policies import PoliciesQuery, PolicyList, PolicyView, PutPolicy, parse_rule
+from wallet.wire.policies import (
+    ChangedPolicyView,
+    PoliciesQuery,
+    PolicyList,
+    PolicyView,
+    PutPolicy,
+    QueuedPolicyView,
+    RemovedPolicyView,
+    parse_rule,
+)
 
 
 async def owner_list(call: Call) -> Answer:
-    rules = await call.operations.policies.list(call.query(PoliciesQuery).wallet_id)
-    return Answer(PolicyList(items=[policy_view(rule) for rule in rules]))
+    wallet_id = call.query(PoliciesQuery).wallet_id
+    rules = await call.operations.policies.list(wallet_id)
+    waiting = await call.operations.loosenings.list(wallet_id)
+    return Answer(
+        PolicyList(
+            items=[policy_view(rule) for rule in rules],
+            queued=[_queued_view(one) for one in waiting],
+        )
+    )
 
 
 async def owner_show(call: Call) -> Answer:
@@ -40,7 +58,16 @@ async def owner_replace(call: Call) -> Answer:
 
 
 async def owner_remove(call: Call) -> Answer:
-    await call.operations.policies.remove(call.identifier(Code.POLICY_NOT_FOUND), ACTOR)
+    """A code of the authenticator app, where one is wanted, comes as X-TOTP-Code: there is no body."""
+    changed = await call.operations.policies.remove(
+        call.identifier(Code.POLICY_NOT_FOUND), ACTOR, code=call.header(b"x-totp-code")
+    )
+    return Answer(RemovedPolicyView(**_effect(changed)))
+
+
+async def owner_cancel(call: Call) -> Answer:
+    """End a change that waits."""
+    await call.operations.loosenings.cancel(call.identifier(Code.POLICY_NOT_FOUND), ACTOR)
     return Answer(Done())
 
 
@@ -59,9 +86,31 @@ def policy_view(rule: Mapping[str, Any]) -> PolicyView:
 
 async def _put(call: Call, body: PutPolicy, rule_id: str | None) -> Answer:
     parse_rule(body.type, body.rules)
-    if body.totp_code is not None:
-        await call.operations.approvals.require_current_code(body.totp_code)
-    stored = await call.operations.policies.put(
-        body.type, body.rules, body.wallet_id, rule_id, ACTOR
+    changed = await call.operations.policies.put(
+        body.type, body.rules, body.wallet_id, rule_id, ACTOR, code=body.totp_code
     )
-    return Answer(policy_view(stored))
+    view = policy_view(changed.rule)
+    return Answer(ChangedPolicyView(**dict(view), **_effect(changed)))
+
+
+def _effect(changed: Changed) -> dict[str, Any]:
+    waiting = changed.waiting
+    return {
+        "effect": changed.effect,
+        "counts_at": None if waiting is None else seconds(waiting.counts_at),
+        "queued_id": None if waiting is None else waiting.id,
+    }
+
+
+def _queued_view(waiting: Loosening) -> QueuedPolicyView:
+    return QueuedPolicyView(
+        id=waiting.id,
+        rule_id=waiting.rule_id,
+        wallet_id=waiting.wallet_id,
+        change=waiting.change,
+        type=waiting.type,
+        rules=None if waiting.body is None else dict(waiting.body),
+        base_version=waiting.base_version,
+        queued_at=waiting.queued_at // 1000,
+        counts_at=waiting.counts_at // 1000,
+    )

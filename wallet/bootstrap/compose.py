@@ -22,18 +22,21 @@ from wallet.operations.holds import Holds
 from wallet.operations.inbox import Inbox
 from wallet.operations.keys import Keys
 from wallet.operations.ledger import Ledger
+from wallet.operations.loosenings import Loosenings
 from wallet.operations.new_codes import NewCodes
 from wallet.operations.owner import OwnerDesk
 from wallet.operations.password import MasterPassword
-from wallet.operations.policies import Minima, Policies
+from wallet.operations.policies import Hurdles, Policies
 from wallet.operations.queries import MemoryGuards, Queries, Sources
+from wallet.operations.rehearsal import Rehearsal
 from wallet.operations.replacements import Replacements
 from wallet.operations.room import Room
+from wallet.operations.rule_checks import Minima, RuleChecks
 from wallet.operations.safety import Safety, Told, Waits
 from wallet.operations.sessions import Defaults, Sessions
 from wallet.operations.transactions import Transactions
 from wallet.operations.unlocking import Unlocking
-from wallet.operations.upkeep import Upkeep, Watches
+from wallet.operations.upkeep import RuleSweeps, Upkeep, Watches
 from wallet.operations.wallets import Wallets
 from wallet.persistence.anchor import AnchorFile
 from wallet.pipeline.admission import Admission, Windows
@@ -229,13 +232,25 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         spawn=ground.spawn,
         gate=ground.gate,
     )
+    minima = Minima(settings.policy.min_delay_seconds, settings.policy.min_approval_seconds)
+    rule_checks = RuleChecks(ground.chains, minima)
     policies = Policies(
         store,
         clock,
         ids,
-        chains=ground.chains,
-        minima=Minima(settings.policy.min_delay_seconds, settings.policy.min_approval_seconds),
+        checks=rule_checks,
         keyring=ground.keyring,
+        hurdles=Hurdles(
+            approvals.require_current_code, settings.policy.loosening_wait_seconds, ground.gate
+        ),
+        changed=denials.forget,
+    )
+    loosenings = Loosenings(
+        store,
+        clock,
+        checks=rule_checks,
+        keyring=ground.keyring,
+        gate=ground.gate,
         changed=denials.forget,
     )
     wallets = Wallets(
@@ -244,7 +259,6 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         ids,
         vault=ground.vault,
         chains=ground.chains,
-        policies=policies,
         keyring=ground.keyring,
     )
 
@@ -315,6 +329,7 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         reset,
         codes,
         replacements,
+        loosenings,
         outbox.wake,
     )
     clock_watch = ClockWatch(
@@ -329,7 +344,7 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         watches=Watches(guard, freshness, clock_watch),
         executor=executor,
         outcomes=outcomes,
-        denials=denials,
+        rules=RuleSweeps(denials, loosenings),
         checkpoints=ground.checkpoints,
     )
     operations = Operations(
@@ -338,6 +353,8 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         sessions=sessions,
         wallets=wallets,
         policies=policies,
+        loosenings=loosenings,
+        rehearsal=Rehearsal(store, clock, rule_checks),
         autostop=AutoStop(store, clock),
         holds=Holds(store, clock),
         clock_watch=clock_watch,

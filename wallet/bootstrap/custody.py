@@ -8,7 +8,6 @@ from wallet.bootstrap.place import read_kind, require_same_kind, take_lock
 from wallet.bootstrap.world import SystemClock, SystemIds
 from wallet.errors import Code, ConflictError
 from wallet.operations.custody import Custody
-from wallet.operations.policies import Minima, Policies
 from wallet.operations.wallets import Wallets
 from wallet.persistence.database import Database
 from wallet.ports.chain import Chain
@@ -55,23 +54,12 @@ async def offline(settings: Settings, *, with_chains: bool = False) -> AsyncIter
         chains = _chains(settings, clock) if with_chains else {}
         for chain in chains.values():
             stack.push_async_callback(chain.close)
-        minima = Minima(settings.policy.min_delay_seconds, settings.policy.min_approval_seconds)
-        policies = Policies(
-            database,
-            clock,
-            ids,
-            keyring=keyring,
-            chains=chains,
-            minima=minima,
-            changed=lambda: None,
-        )
         wallets = Wallets(
             database,
             clock,
             ids,
             vault=vault,
             chains=chains,
-            policies=policies,
             keyring=keyring,
         )
         custody = Custody(

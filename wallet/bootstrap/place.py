@@ -9,12 +9,13 @@ from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Final
 
-from wallet.errors import Code, ConflictError
+from wallet.errors import Code, ConflictError, InputError
 
 KIND_FILE: Final = "kind"
 BEFORE: Final = (
     ".before-restore-"  # in the name of a directory that a restore took out of its place
 )
+SHORTEST_WAIT: Final = 60  # seconds
 
 
 def read_kind(data_dir: Path) -> str | None:
@@ -46,4 +47,14 @@ def require_same_kind(kind: str, wanted: str) -> None:
             Code.DATA_DIRECTORY_KIND,
             f"This data directory was born as {kind}, not as {wanted}.",
             hint="waiaas start runs production directories, waiaas sandbox its own.",
+        )
+
+
+def require_honest_wait(loosening_wait_seconds: int, kind: str) -> None:
+    """Raise CONFIG_ERROR where nobody could cancel a loosening in time: tests and demonstrations may want that."""
+    if kind == "production" and loosening_wait_seconds < SHORTEST_WAIT:
+        raise InputError(
+            Code.CONFIG_ERROR,
+            f"policy.loosening_wait_seconds: must be at least {SHORTEST_WAIT}.",
+            hint="It is the time in which a loosened rule can still be cancelled.",
         )

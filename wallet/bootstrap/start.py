@@ -14,7 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from wallet.api.doorway import Doorway
-from wallet.bootstrap.place import read_kind, require_same_kind, take_lock
+from wallet.bootstrap.place import (
+    read_kind,
+    require_honest_wait,
+    require_same_kind,
+    take_lock,
+)
 from wallet.bootstrap.prices import require_honest_prices
 from wallet.bootstrap.quietly import import_quietly
 from wallet.bootstrap.servers import (
@@ -172,6 +177,7 @@ def _require_kind(launch: Launch) -> None:
         )
     require_same_kind(kind, launch.kind)
     require_honest_prices(launch.settings, launch.kind)
+    require_honest_wait(launch.settings.policy.loosening_wait_seconds, launch.kind)
     if launch.kind == "sandbox":
         for name, one in launch.settings.networks.items():
             if one.network.identity in PUBLIC_IDENTITIES:

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from wallet.cli import owner, render
+from wallet.cli import owner, rehearsal, render
+from wallet.cli.http import Json
 from wallet.cli.options import AsJson, DataDir, PasswordFile, Totp
 from wallet.domain.money import format_units
 from wallet.errors import Code, WalletError, bad_field
@@ -17,6 +18,9 @@ _AMOUNTS = (
     "instant_max", "notify_max", "delay_max", "limit", "notify_above", "delay_above", "approval_above",
     "max_fee",
 )  # fmt: skip
+
+
+app.command("test")(rehearsal.rehearse)
 
 
 @app.command("list")
@@ -31,19 +35,32 @@ def list_rules(
     wallet_id = None if wallet is None else door.wallet(wallet)["id"]
     answer = door.get("/v1/policies", walletId=wallet_id)
     names = {one["id"]: one["name"] for one in door.get("/v1/wallets")["items"]}
-    render.show(answer, as_json=as_json, say=lambda found: _say(door, found["items"], names))
+    render.show(answer, as_json=as_json, say=lambda found: _say(door, found, names))
 
 
-def _say(door: owner.OwnerDoor, rules: list[Any], names: dict[str, str]) -> None:
-    if not rules:
+def _say(door: owner.OwnerDoor, found: Json, names: dict[str, str]) -> None:
+    if not found["items"]:
         print("No rule: every payment is denied. Set one: waiaas policy set --help")
-    for rule in rules:
-        where = (
-            names.get(rule["walletId"], rule["walletId"]) if rule["walletId"] else "all wallets"
-        )
-        print(f"{rule['type']} on {render.plain(where)}  ({rule['id']})")
+    for rule in found["items"]:
+        where = _where(rule, names)
+        print(f"{rule['type']} on {where}  ({rule['id']}, version {rule['version']})")
         for line in rule_lines(door, rule["rules"]):
             print(f"  {render.plain(line)}")
+    for one in found["queued"]:
+        what = "is removed" if one["change"] == "REMOVE" else "changes"
+        print(f"\nWaiting: {one['type']} on {_where(one, names)} {what}  ({one['ruleId']})")
+        print(f"  counts from {render.moment(one['countsAt'])} on, unless: {_cancel(one['id'])}")
+        for line in rule_lines(door, one["rules"] or {}):
+            print(f"  {render.plain(line)}")
+
+
+def _where(rule: Json, names: dict[str, str]) -> str:
+    wallet_id = rule["walletId"]
+    return render.plain(names.get(wallet_id, wallet_id)) if wallet_id else "all wallets"
+
+
+def _cancel(queued_id: str) -> str:
+    return f"waiaas policy cancel {queued_id}"
 
 
 def rule_lines(door: owner.OwnerDoor, rules: dict[str, Any]) -> list[str]:
@@ -88,7 +105,7 @@ def set_rule(
     password_file: PasswordFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add a rule, or replace one. Counts at once and is announced in the chat."""
+    """Add a rule, or replace one. What loosens waits once an agent uses the wallet; the chat is told."""
     parsed = _json(file.read_text("utf-8") if file is not None and file.is_file() else rules)
     door = owner.door(data_dir, password_file)
     body = {
@@ -100,8 +117,20 @@ def set_rule(
     }
     given = {key: value for key, value in body.items() if value is not None}
     path = "/v1/policies" if rule_id is None else f"/v1/policies/{rule_id}"
-    answer = door.release("PUT", path, given)
-    render.show(answer, as_json=as_json, say=lambda rule: print(f"Rule {rule['id']} counts now."))
+    answer = door.release("PUT", path, given, code_in_body=True)
+    render.show(answer, as_json=as_json, say=_say_set)
+
+
+def _say_set(rule: Json) -> None:
+    if rule["effect"] == "AT_ONCE":
+        print(f"Rule {rule['id']} counts now.")
+        return
+    _say_waiting(f"Rule {rule['id']} is loosened by this", rule)
+
+
+def _say_waiting(what: str, answer: Json) -> None:
+    print(f"{what}, so it waits: it counts from {render.moment(answer['countsAt'])} on.")
+    print(f"To keep the rule as it is: {_cancel(answer['queuedId'])}")
 
 
 def _json(text: str | None) -> dict[str, Any]:
@@ -118,10 +147,32 @@ def _json(text: str | None) -> dict[str, Any]:
 def remove(
     *,
     rule_id: Annotated[str, typer.Argument(help="The rule's id.")],
+    code: Totp = None,
     data_dir: DataDir = None,
     password_file: PasswordFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take a rule away. What nothing allows any more is denied."""
-    answer = owner.door(data_dir, password_file).release("DELETE", f"/v1/policies/{rule_id}")
-    render.show(answer, as_json=as_json, say=lambda _: print("Rule removed."))
+    """Take a rule away, after a wait where that loosens. What nothing allows any more is denied."""
+    door = owner.door(data_dir, password_file)
+    door.current_code = code
+    answer = door.release("DELETE", f"/v1/policies/{rule_id}")
+    render.show(answer, as_json=as_json, say=_say_removed)
+
+
+def _say_removed(answer: Json) -> None:
+    if answer["effect"] == "AT_ONCE":
+        print("Rule removed.")
+        return
+    _say_waiting("Taking the rule away loosens", answer)
+
+
+@app.command("cancel")
+def cancel(
+    *,
+    queued_id: Annotated[str, typer.Argument(help="The waiting change's id: waiaas policy list.")],
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Keep a rule as it is: a change that waits will not count. Needs no password."""
+    answer = owner.door(data_dir).send("DELETE", f"/v1/policies/queued/{queued_id}")
+    render.show(answer, as_json=as_json, say=lambda _: print("Cancelled. The rule stays."))

@@ -79,6 +79,7 @@ class Action(StrEnum):
     NO_NEW_CODES = "NO_NEW_CODES"
     CANCEL_RECOVERY = "CANCEL_RECOVERY"
     CANCEL_RESET = "CANCEL_RESET"
+    CANCEL_LOOSENING = "CANCEL_LOOSENING"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ _PAYLOAD = ("hash", "purpose", "number", "maxCost")
 _STOP = ("state", "reason")
 _SESSION = ("name",)
 _AUTO_STOP = ("rule", "rules", "wallet")
+_LOOSENING = ("looseningId", "ruleId", "type", "change")
 _WALLET = ("name", "network", "address")
 
 DETAILS: Mapping[Fact, tuple[str, ...]] = MappingProxyType(
@@ -37,8 +38,12 @@ DETAILS: Mapping[Fact, tuple[str, ...]] = MappingProxyType(
         Fact.AUTO_STOP_SET: _AUTO_STOP,
         Fact.AUTO_STOP_RESET: _AUTO_STOP,
         Fact.AUTO_STOP_WARNED: ("rule", "reason", "wallet", "name", "sessionId"),
-        Fact.POLICY_SET: ("ruleId", "type", "rules"),
+        Fact.POLICY_SET: ("ruleId", "type", "rules", "version"),
         Fact.POLICY_REMOVED: ("ruleId",),
+        Fact.POLICY_LOOSENING_QUEUED: (*_LOOSENING, "rules", "baseVersion", "countsAt"),
+        Fact.POLICY_LOOSENING_APPLIED: (*_LOOSENING, "version"),
+        Fact.POLICY_LOOSENING_CANCELLED: _LOOSENING,
+        Fact.POLICY_LOOSENING_DROPPED: (*_LOOSENING, "reason"),
         Fact.OWNER_PAIRING_STARTED: (),
         Fact.OWNER_PAIRING_FAILED: ("refusedUserId",),
         Fact.OWNER_PAIRED: ("userId",),

@@ -19,6 +19,7 @@ CHAT: Final = "chatId"  # an alert for somebody who is the owner no more names h
 CANCELS: Final = {
     "KILL_SWITCH_RECOVERY_STARTED": Action.CANCEL_RECOVERY,
     "FACTOR_RESET_STARTED": Action.CANCEL_RESET,
+    "POLICY_LOOSENING_QUEUED": Action.CANCEL_LOOSENING,
 }
 RECOVERED: Final = "KILL_SWITCH_RECOVERED"
 CLAIM_CODES: Final = "CLAIM_CODES"
@@ -75,7 +76,8 @@ class Alerts:
         if alert.kind == RECOVERED and self._recovered is not None:
             return await self._recovered.notice(alert)
         if alert.kind in CANCELS:
-            return Notice(alert.payload, (CANCELS[alert.kind], Action.PUT_ASIDE))
+            subject = alert.payload.get("id", "")
+            return Notice(alert.payload, (CANCELS[alert.kind], Action.PUT_ASIDE), subject)
         return Notice(alert.payload)
 
     async def _offer(self, channel: OwnerChannel, chat_id: int, kind: str, notice: Notice) -> None:

@@ -5,24 +5,11 @@ A sentence is left out when the alert's payload lacks one of its fields, or has 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from string import Formatter
 from types import MappingProxyType
 
-
-class Severity(IntEnum):
-    """Delivered in this order."""
-
-    STOP = 0
-    ALARM = 1
-    NEWS = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Template:
-    severity: Severity
-    headline: str
-    sentences: tuple[str, ...]
+from wallet.notifications.policy_messages import POLICY_TEMPLATES
+from wallet.notifications.templates import Severity, Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,11 +327,7 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
             "Session ended",
             ("Its waiting payments were cancelled.", "Session id: {sessionId}.", "Name: {name}"),
         ),
-        "POLICY_CHANGED": Template(
-            Severity.NEWS,
-            "A rule was changed",
-            ("{type} of {wallet}.", "See what is in force: /limits"),
-        ),
+        **POLICY_TEMPLATES,
         "PAIRED": Template(
             Severity.NEWS,
             "This chat now belongs to the owner",

@@ -26,8 +26,9 @@ from wallet.notifications.buttons import (
     new_handle,
     stage_of,
 )
-from wallet.notifications.messages import Severity, severity_of
+from wallet.notifications.messages import severity_of
 from wallet.notifications.pauses import FIRST_RETRY_MS, pause_ms
+from wallet.notifications.templates import Severity
 from wallet.ports.owner_channel import Button, CardView, ChannelError, OwnerChannel
 from wallet.ports.store import Store, Unit
 from wallet.ports.world import Clock, Ids

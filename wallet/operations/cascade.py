@@ -8,6 +8,7 @@ from wallet.domain.sessions import KILL_SWITCH
 from wallet.domain.transactions import UNSENT, UNSIGNED, Status, Transaction
 from wallet.domain.wallets import WalletStatus
 from wallet.errors import Code
+from wallet.operations.rule_changes import end_loosenings
 from wallet.operations.transactions import cancel_rows
 from wallet.pipeline.moves import Cause
 from wallet.ports.store import Unit
@@ -41,7 +42,7 @@ class StopReport:
 
 
 async def end_everything(unit: Unit, now: int, actor: str) -> StopReport:
-    """End sessions, codes, open questions and resets; cancel what is unsigned; suspend active wallets.
+    """End sessions, codes, questions, resets and queued loosenings; cancel what is unsigned; suspend wallets.
 
     Nothing that was asked for before the stop may ripen while it lasts.
     """
@@ -50,6 +51,7 @@ async def end_everything(unit: Unit, now: int, actor: str) -> StopReport:
         await unit.sessions.revoke(session_id, now, SUSPENDED_BY)
     await unit.sessions.end_claims(now)
     await unit.console.end_challenges(now)
+    await end_loosenings(unit, now)
     await unit.authority.end_pairing()
     await unit.authority.set_counter(RESET_COUNTER, 0, 0)
     waiting = await unit.transactions.in_status(*UNSIGNED)

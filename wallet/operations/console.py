@@ -17,6 +17,7 @@ from wallet.notifications.buttons import is_stuck, is_waiting_for_owner
 from wallet.operations.asks import APPROVING, ASKS, ORDERS, Ask
 from wallet.operations.console_needs import (
     Approvals,
+    Loosenings,
     Replacements,
     Safety,
     Sessions,
@@ -50,7 +51,7 @@ ACTOR: Final = "owner:telegram"
 _TOO_LATE: Final = frozenset(
     {
         Code.TX_ALREADY_PROCESSED, Code.TX_EXPIRED, Code.TX_NOT_FOUND, Code.INVALID_STATE_TRANSITION,
-        Code.SESSION_NOT_FOUND, Code.SESSION_REVOKED,
+        Code.SESSION_NOT_FOUND, Code.SESSION_REVOKED, Code.POLICY_NOT_FOUND,
     }
 )  # fmt: skip
 
@@ -75,6 +76,7 @@ class Console(Stages):
     reset: FactorReset
     codes: NewCodes
     replacements: Replacements
+    loosenings: Loosenings
     wake: Callable[[], None]
 
     # ---- taps
@@ -223,6 +225,9 @@ class Console(Stages):
             case Action.CANCEL_RESET:
                 await self.reset.cancel(ACTOR, from_chat=True)
                 answer = Answer(AnswerKind.RESET_CANCELLED, alert=True)
+            case Action.CANCEL_LOOSENING:
+                await self.loosenings.cancel(handle.subject, ACTOR)
+                answer = Answer(AnswerKind.LOOSENING_CANCELLED, alert=True)
             case Action.CANCEL_RECOVERY:
                 await self.safety.cancel_recovery(ACTOR, from_chat=True)
                 answer = Answer(AnswerKind.RECOVERY_CANCELLED, alert=True)

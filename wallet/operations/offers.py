@@ -33,6 +33,12 @@ class Offers:
         """Buttons for a message that offers to end a session: revoke and dismiss, 10 minutes."""
         return await self._offer(chat_id, Action.REVOKE_SESSION, session_id)
 
+    async def offer_cancel_loosening(
+        self, chat_id: int, loosening_id: str
+    ) -> tuple[Button, Button]:
+        """Buttons for a message about a rule that will be loosened: keep it, and dismiss, 10 minutes."""
+        return await self._offer(chat_id, Action.CANCEL_LOOSENING, loosening_id)
+
     async def _offer(self, chat_id: int, action: Action, subject: str) -> tuple[Button, Button]:
         expires = self.clock.now() + OFFER_MS
         act = new_handle(self.ids, action, subject, chat_id, expires_at=expires)

@@ -1,50 +1,62 @@
-"""Policies: list, set, remove, and the presets a new wallet starts with."""
+"""Policies: list, set and remove rules. What tightens counts at once; what loosens may have to wait."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
-from wallet.domain.chains import ChainName, Network
-from wallet.domain.decisions import RuleType
-from wallet.domain.facts import Fact
+from wallet.domain.loosenings import Effect, Loosening
+from wallet.domain.rules import Rule
+from wallet.domain.tightening import Beside, tightens
 from wallet.domain.wallets import Wallet
-from wallet.errors import Code, InputError, NotFoundError, bad_field
-from wallet.ports.chain import Chain
+from wallet.errors import Code, NotFoundError, WalletError
+from wallet.operations.rule_changes import (
+    RuleChange,
+    announce_change,
+    name_of,
+    queue,
+    was_claimed,
+    write,
+)
+from wallet.operations.rule_checks import RuleChecks, invalid
+from wallet.operations.rule_words import in_words
 from wallet.ports.store import Store, Unit
 from wallet.ports.world import Clock, Ids
+from wallet.safety.gate import Gate
 from wallet.safety.keyring import Keyring
 from wallet.wire.policies import parse_rule
 
-# Keys of rules whose entries are written network/address.
-LISTS = frozenset({"tokens", "contracts", "methods", "spenders"})
 
+@dataclass(frozen=True, slots=True)
+class Hurdles:
+    """What a change that loosens must take: a proof of the owner besides the password, and a wait."""
 
-class Preset(StrEnum):
-    CAREFUL = "careful"
-    NORMAL = "normal"
-    GENEROUS = "generous"
-
-
-# Per chain, in tenths of the native coin: instant, notify, delay. Careful is a tenth, generous ten times.
-_TENTHS = {ChainName.ETHEREUM: (1, 10, 50), ChainName.SOLANA: (10, 100, 500)}
-_SCALE = {Preset.CAREFUL: (1, 10), Preset.NORMAL: (1, 1), Preset.GENEROUS: (10, 1)}
-PRESET_DELAY_SECONDS = 300
-APPROVAL_TIMEOUT_SECONDS = 43_200
-DAY_SECONDS = 86_400
+    require_code: Callable[[str | None], Awaitable[None]]
+    wait_seconds: int
+    gate: Gate
 
 
 @dataclass(frozen=True, slots=True)
-class Minima:
-    """The least seconds a rule may say."""
+class Changed:
+    """What came of a change. ``rule`` is as it counts or, while it waits, as it will count.
 
-    delay_seconds: int
-    approval_seconds: int
+    ``waiting`` is the queued loosening; None where the change counts at once.
+    """
+
+    rule: Mapping[str, Any]
+    waiting: Loosening | None = None
+
+    @property
+    def effect(self) -> Effect:
+        return Effect.AT_ONCE if self.waiting is None else Effect.QUEUED
+
+
+class _ProofWantedError(Exception):
+    """The change loosens what an agent pays by, and the owner's factor was not looked at yet."""
 
 
 class Policies:
-    """Every change is audited and announced in the chat; the newest answer counts at once."""
+    """Every change is audited and announced in the chat."""
 
     def __init__(
         self,
@@ -52,17 +64,17 @@ class Policies:
         clock: Clock,
         ids: Ids,
         *,
-        chains: Mapping[str, Chain],
-        minima: Minima,
+        checks: RuleChecks,
         keyring: Keyring,
+        hurdles: Hurdles,
         changed: Callable[[], None],
     ) -> None:
         self._store = store
         self._clock = clock
         self._ids = ids
-        self._chains = chains
-        self._minima = minima
+        self._checks = checks
         self._keyring = keyring
+        self._hurdles = hurdles
         self._changed = changed
 
     async def list(self, wallet_id: str | None = None) -> list[Mapping[str, Any]]:
@@ -76,184 +88,149 @@ class Policies:
         wallet_id: str | None,
         rule_id: str | None,
         actor: str,
-    ) -> Mapping[str, Any]:
-        """Add a rule, or replace the one with ``rule_id``.
+        *,
+        code: str | None = None,
+    ) -> Changed:
+        """Add a rule, or replace the one with ``rule_id``; at once, or after a wait where it loosens.
 
         Raises POLICY_INVALID with every issue, KEYSTORE_LOCKED while nothing can be proved,
-        AUTHORITY_UNPROVED where the rules beside it carry no valid proof: remove them first.
+        AUTHORITY_UNPROVED where the rules beside it carry no valid proof: remove them first. A loosening that
+        waits raises FACTOR_REQUIRED or FACTOR_INVALID as well, and SYSTEM_LOCKED while everything is stopped.
         """
-        self._keyring.require()
-        now = self._clock.now()
+        changed_id = rule_id or self._ids.new()
 
-        async def body(unit: Unit) -> str:
+        async def change(unit: Unit) -> RuleChange:
             wallet = None if wallet_id is None else await _wallet(unit, wallet_id)
-            checked = self.check(rule_type, rules, wallet)
+            checked = self._checks.check(rule_type, rules, wallet)
             if rule_id is not None:
-                await _require_rule(unit, rule_id, wallet_id, rule_type)
-            return await self.store_rule(
-                unit, rule_type, checked, wallet_id, rule_id=rule_id, actor=actor, now=now
-            )
+                stored = await _stored(unit, rule_id)
+                if (stored["walletId"], stored["type"]) != (wallet_id, rule_type):
+                    raise invalid("id", "names a rule of another wallet or type")
+            await unit.policies.require_proof(wallet_id)
+            text = json.dumps(checked, sort_keys=True, separators=(",", ":"))
+            return RuleChange(changed_id, wallet_id, rule_type, text, actor)
 
-        stored_id = await self._store.run(body)
-        self._changed()
-        stored = await self.list(None)
-        return next(rule for rule in stored if rule["id"] == stored_id)
+        return await self._make(change, code)
 
-    async def remove(self, rule_id: str, actor: str) -> None:
-        """Take a rule away. What nothing grants any more is denied. KEYSTORE_LOCKED while locked."""
+    async def remove(self, rule_id: str, actor: str, *, code: str | None = None) -> Changed:
+        """Take a rule away, at once or after a wait. What nothing grants any more is denied.
+
+        Raises as ``put`` does.
+        """
+
+        async def change(unit: Unit) -> RuleChange:
+            stored = await _stored(unit, rule_id)
+            return RuleChange(rule_id, stored["walletId"], str(stored["type"]), None, actor)
+
+        return await self._make(change, code)
+
+    async def _make(
+        self, change: Callable[[Unit], Awaitable[RuleChange]], code: str | None
+    ) -> Changed:
         self._keyring.require()
-        now = self._clock.now()
+        proved = code is not None
+        if proved:
+            await self._hurdles.require_code(code)
 
-        async def body(unit: Unit) -> None:
-            stored = await unit.policies.stored(None)
-            rule = next((one for one in stored if one["id"] == rule_id), None)
-            if rule is None:
-                raise NotFoundError(Code.POLICY_NOT_FOUND, "There is no such rule.")
-            await unit.policies.remove(rule_id)
-            await unit.audit.append(
-                Fact.POLICY_REMOVED, actor=actor, at=now, details={"ruleId": rule_id}
-            )
-            version = await unit.policies.version()
-            await _announce(unit, version, f"{rule['type']} (removed)", rule["walletId"], now)
+        async def body(unit: Unit) -> Changed:
+            return await self._judge(unit, await change(unit), proved=proved)
 
-        await self._store.run(body)
-        self._changed()
-
-    def check(
-        self, rule_type: str, rules: Mapping[str, Any], wallet: Wallet | None
-    ) -> Mapping[str, Any]:
-        """The rules with normalised addresses; raises POLICY_INVALID for what could never be meant."""
-        parse_rule(rule_type, rules)
-        checked = {key: value for key, value in rules.items() if value is not None}
-        if rule_type == RuleType.WHITELIST:
-            checked["allowed_addresses"] = [
-                self._address(text, wallet) for text in rules["allowed_addresses"]
-            ]
-        for key in LISTS & checked.keys():
-            checked[key] = self._places(key, checked[key], wallet)
-        for name in checked.get("networks", ()):
-            self._chain_of(f"networks.{name}", name, None)
-        self._require_known_assets(checked, wallet)
-        self._require_minima(checked)
-        return checked
-
-    async def store_rule(
-        self,
-        unit: Unit,
-        rule_type: str,
-        rules: Mapping[str, Any],
-        wallet_id: str | None,
-        *,
-        rule_id: str | None,
-        actor: str,
-        now: int,
-    ) -> str:
-        """Store a checked rule in ``unit`` with its fact and its announcement."""
-        stored_id = rule_id or self._ids.new()
-        text = json.dumps(rules, sort_keys=True, separators=(",", ":"))
-        version = await unit.policies.put(stored_id, wallet_id, rule_type, text, now)
-        await unit.audit.append(
-            Fact.POLICY_SET,
-            actor=actor,
-            at=now,
-            wallet_id=wallet_id,
-            details={"ruleId": stored_id, "type": rule_type, "rules": text},
-        )
-        await _announce(unit, version, rule_type, wallet_id, now)
-        return stored_id
-
-    def _address(self, text: str, wallet: Wallet | None) -> str:
-        if wallet is not None:
-            return self._chains[wallet.network].validate_address(text)
-        wanted = ChainName.ETHEREUM if text.startswith("0x") else ChainName.SOLANA
-        for chain in self._chains.values():
-            if chain.network.chain is wanted:
-                return chain.validate_address(text)
-        raise bad_field("allowed_addresses", f"no network for {text}", Code.POLICY_INVALID)
-
-    def _places(self, key: str, given: Any, wallet: Wallet | None) -> Any:
-        """A list of ``network/address``, or a map by it, with normalised addresses."""
-        if isinstance(given, Mapping):
-            return {self._place(key, text, wallet): value for text, value in given.items()}
-        return sorted({self._place(key, text, wallet) for text in given})
-
-    def _place(self, key: str, text: str, wallet: Wallet | None) -> str:
-        where = f"{key}.{text}"
-        network, _, address = text.partition("/")
-        chain = self._chain_of(where, network, wallet)
         try:
-            return f"{network}/{chain.validate_address(address)}"
-        except InputError:
-            raise _invalid(where, f"holds no address of {network}") from None
+            made = await self._store.run(body)
+        except _ProofWantedError:
+            await self._hurdles.require_code(code)
+            proved = True
+            made = await self._store.run(body)
+        self._changed()
+        return made
 
-    def _chain_of(self, where: str, network: str, wallet: Wallet | None) -> Chain:
-        chain = self._chains.get(network)
-        if chain is None:
-            known = ", ".join(sorted(self._chains))
-            raise _invalid(where, f"is on no configured network; those are {known}")
-        if wallet is not None and network != wallet.network:
-            raise _invalid(where, f"is not on {wallet.network}")
-        return chain
+    async def _judge(self, unit: Unit, change: RuleChange, *, proved: bool) -> Changed:
+        now = self._clock.now()
+        if not await _loosens(unit, change) or not await was_claimed(unit, change.wallet_id):
+            return await self._count_now(unit, change, now)
+        self._hurdles.gate.require_normal()
+        self._hurdles.gate.require_time()
+        if not proved:
+            raise _ProofWantedError
+        if not self._hurdles.wait_seconds:
+            return await self._count_now(unit, change, now)
+        return await self._queue(unit, change, now)
 
-    def _require_known_assets(self, rules: Mapping[str, Any], wallet: Wallet | None) -> None:
-        known = {chain.network.native.key for chain in self._chains.values()}
-        for asset in rules.get("assets", {}):
-            if asset not in known:
-                raise _invalid(
-                    f"assets.{asset}", f"is unknown; known are {', '.join(sorted(known))}"
-                )
-            if wallet is not None and not asset.startswith(f"{wallet.network}/"):
-                raise _invalid(f"assets.{asset}", f"is not an asset of {wallet.network}")
+    async def _count_now(self, unit: Unit, change: RuleChange, now: int) -> Changed:
+        before = await _found(unit, change.rule_id)
+        version = await write(unit, change, now)
+        await announce_change(unit, change, version, now)
+        return Changed(await _found(unit, change.rule_id) or before or {})
 
-    def _require_minima(self, rules: Mapping[str, Any]) -> None:
-        for field, least in (
-            ("delay_seconds", self._minima.delay_seconds),
-            ("approval_timeout", self._minima.approval_seconds),
-        ):
-            if rules.get(field, least) < least:
-                raise _invalid(field, f"must be at least {least}")
+    async def _queue(self, unit: Unit, change: RuleChange, now: int) -> Changed:
+        before = await _found(unit, change.rule_id)
+        waiting = Loosening(
+            id=self._ids.new(),
+            rule_id=change.rule_id,
+            wallet_id=change.wallet_id,
+            type=change.type,
+            rules=change.rules,
+            base_version=0 if before is None else int(before["version"]),
+            queued_at=now,
+            counts_at=now + self._hurdles.wait_seconds * 1000,
+            actor=change.actor,
+        )
+        wallet = await name_of(unit, change.wallet_id)
+        await queue(unit, waiting, self._words(before, change, wallet))
+        return Changed({**_nothing(change), **(before or {}), **_proposed(change)}, waiting)
 
+    def _words(
+        self, before: Mapping[str, Any] | None, change: RuleChange, wallet: str
+    ) -> Mapping[str, str]:
+        """The rule in words, as it counts and as it will count."""
+        now, then = None if before is None else before["rules"], _proposed(change).get("rules")
+        return {
+            "now": self._said(change.type, now, wallet),
+            "then": self._said(change.type, then, wallet),
+        }
 
-def preset_rules(preset: Preset, network: Network) -> list[tuple[str, dict[str, Any]]]:
-    """The rules a new wallet starts with: tiers, and a day's limit of twice the DELAY bound, else ask."""
-    scale, divisor = _SCALE[preset]
-    tenth = 10**network.decimals // 10
-    instant, notify, delay = (n * tenth * scale // divisor for n in _TENTHS[network.chain])
-    tiers = {
-        "instant_max": str(instant),
-        "notify_max": str(notify),
-        "delay_max": str(delay),
-    }
-    return [
-        (
-            RuleType.SPENDING_LIMIT.value,
-            {
-                "assets": {network.native.key: tiers},
-                "delay_seconds": PRESET_DELAY_SECONDS,
-                "approval_timeout": APPROVAL_TIMEOUT_SECONDS,
-            },
-        ),
-        (
-            RuleType.CUMULATIVE_LIMIT.value,
-            {
-                "assets": {network.native.key: {"limit": str(2 * delay)}},
-                "window_seconds": DAY_SECONDS,
-                "over": "each_wallet",
-                "otherwise": "ask",
-            },
-        ),
-    ]
+    def _said(self, rule_type: str, rules: Mapping[str, Any] | None, wallet: str) -> str:
+        if rules is None:
+            return ""
+        try:
+            return in_words(parse_rule(rule_type, rules), wallet, self._checks.networks)
+        except WalletError:  # a stored rule that was bent, and may still be taken away
+            return ""
 
 
-async def _announce(
-    unit: Unit, version: int, rule_type: str, wallet_id: str | None, now: int
-) -> None:
-    """Tell the owner, once there is one: what was set before he was paired is in /limits."""
-    if await unit.authority.owner() is None:
-        return
-    wallet = None if wallet_id is None else await unit.wallets.get(wallet_id)
-    about = {"type": rule_type, "wallet": "every wallet" if wallet is None else wallet.name}
-    await unit.console.alert(f"POLICY_CHANGED:{version}", "POLICY_CHANGED", about, now)
+async def _loosens(unit: Unit, change: RuleChange) -> bool:
+    applied = await unit.policies.applied(None)
+    before = next((one.rule for one in applied if one.id == change.rule_id), None)
+    if before is None and await _found(unit, change.rule_id) is not None:
+        return True  # it carries no proof: what it says proves nothing
+    beside = Beside.of(applied, change.rule_id, change.wallet_id)
+    return not tightens(before, _rule(change), beside)
+
+
+def _rule(change: RuleChange) -> Rule | None:
+    return None if change.rules is None else parse_rule(change.type, json.loads(change.rules))
+
+
+def _nothing(change: RuleChange) -> Mapping[str, Any]:
+    """A rule that is not there yet."""
+    about = {"id": change.rule_id, "walletId": change.wallet_id, "type": change.type}
+    return {**about, "version": 0, "createdAt": None, "updatedAt": None}
+
+
+def _proposed(change: RuleChange) -> Mapping[str, Any]:
+    return {} if change.rules is None else {"rules": json.loads(change.rules)}
+
+
+async def _found(unit: Unit, rule_id: str) -> Mapping[str, Any] | None:
+    stored = await unit.policies.stored(None)
+    return next((one for one in stored if one["id"] == rule_id), None)
+
+
+async def _stored(unit: Unit, rule_id: str) -> Mapping[str, Any]:
+    found = await _found(unit, rule_id)
+    if found is None:
+        raise NotFoundError(Code.POLICY_NOT_FOUND, "There is no such rule.")
+    return found
 
 
 async def _wallet(unit: Unit, wallet_id: str) -> Wallet:
@@ -261,16 +238,3 @@ async def _wallet(unit: Unit, wallet_id: str) -> Wallet:
     if wallet is None:
         raise NotFoundError(Code.WALLET_NOT_FOUND, "There is no such wallet.")
     return wallet
-
-
-async def _require_rule(unit: Unit, rule_id: str, wallet_id: str | None, rule_type: str) -> None:
-    for rule in await unit.policies.stored(None):
-        if rule["id"] == rule_id:
-            if (rule["walletId"], rule["type"]) != (wallet_id, rule_type):
-                raise _invalid("id", "names a rule of another wallet or type")
-            return
-    raise NotFoundError(Code.POLICY_NOT_FOUND, "There is no such rule.")
-
-
-def _invalid(path: str, message: str) -> InputError:
-    return bad_field(path, message, Code.POLICY_INVALID)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from wallet.domain.audit_chain import short
+from wallet.domain.loosenings import Loosening
 from wallet.domain.owner import Owner
 from wallet.domain.rules import Context
 from wallet.domain.safety import SystemState
@@ -14,11 +15,13 @@ from wallet.domain.transactions import OPEN, Status, Transaction
 from wallet.domain.wallets import Wallet, WalletStatus
 from wallet.errors import Code, WalletError
 from wallet.operations.freezing import is_frozen
-from wallet.operations.rule_words import EVERY_WALLET, LimitLine, Place, lines_of
+from wallet.operations.rule_changes import EVERY_WALLET, name_of
+from wallet.operations.rule_words import LimitLine, Place, WaitingRule, in_words, lines_of
 from wallet.operations.wallets import Wallets
 from wallet.ports.chain import Balance
 from wallet.ports.store import Store, Unit
 from wallet.ports.world import Clock
+from wallet.wire.policies import parse_rule
 
 BALANCE_SECONDS = 3.0
 
@@ -160,6 +163,33 @@ class Queries:
             return lines
 
         return await self._store.read(body)
+
+    async def waiting_rules(self) -> list[WaitingRule]:
+        """Changes of rules that wait, the next to count first. One without a valid proof never counts."""
+
+        async def body(unit: Unit) -> list[WaitingRule]:
+            return [
+                WaitingRule(
+                    one.id,
+                    wallet := await name_of(unit, one.wallet_id),
+                    one.type,
+                    self._in_words(one, wallet),
+                    one.counts_at,
+                )
+                for one in await unit.loosenings.all()
+                if not one.proof.is_broken
+            ]
+
+        return await self._store.read(body)
+
+    def _in_words(self, waiting: Loosening, wallet: str) -> str | None:
+        if waiting.body is None:
+            return None
+        try:
+            rule = parse_rule(waiting.type, waiting.body)
+        except WalletError:  # bent, while nobody can prove it
+            return "cannot be read"
+        return in_words(rule, wallet, self._wallets.networks())
 
     async def _line(self, wallet: Wallet) -> WalletLine:
         if wallet.proof.is_broken:  # whoever reads this may pay to that address

@@ -25,7 +25,7 @@ from wallet.domain.rules import (
     Whitelist,
 )
 
-EVERY_WALLET = "every wallet"
+LONGEST = 400  # characters of a rule in one line
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,17 @@ class LimitLine:
     text: str
     used: str | None = None
     limit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingRule:
+    """A change that waits, in words. ``text`` None: the rule is taken away. ``counts_at`` in epoch ms."""
+
+    id: str
+    wallet: str
+    rule_type: str
+    text: str | None
+    counts_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +85,17 @@ def lines_of(rule: Rule, place: Place, context: Context) -> list[LimitLine]:
             ]
         case _:
             return [LimitLine(place.wallet, rule.type.value, "", text) for text in _texts(rule)]
+
+
+def in_words(rule: Rule, wallet: str, networks: Sequence[Network]) -> str:
+    """The whole rule in one line, without what its windows hold."""
+    nothing = Context(0, "", owner_paired=True, buckets=(), reservations=())
+    parts = []
+    for line in lines_of(rule, Place(wallet, networks), nothing):
+        limit = "" if line.limit is None else f"at most {line.limit} "
+        parts.append(" ".join(word for word in (line.asset, limit + line.text) if word))
+    text = "; ".join(parts)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 def _texts(rule: Rule) -> list[str]:

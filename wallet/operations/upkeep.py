@@ -9,6 +9,7 @@ from wallet.errors import Code, ConflictError
 from wallet.operations.audit import AuditGuard
 from wallet.operations.clock_watch import ClockWatch
 from wallet.operations.freshness import Freshness
+from wallet.operations.loosenings import Loosenings
 from wallet.operations.safety import Safety
 from wallet.pipeline.denials import Denials
 from wallet.pipeline.executor import Executor
@@ -28,6 +29,14 @@ class Watches:
     clock: ClockWatch
 
 
+@dataclass(frozen=True, slots=True)
+class RuleSweeps:
+    """What the rules leave to the clock: sums of denials, and loosenings that wait."""
+
+    denials: Denials
+    loosenings: Loosenings
+
+
 class Upkeep:
     """Idempotent sweeps; a late, doubled or crashed one changes nothing about the result."""
 
@@ -41,7 +50,7 @@ class Upkeep:
         watches: Watches,
         executor: Executor,
         outcomes: Outcomes,
-        denials: Denials,
+        rules: RuleSweeps,
         checkpoints: Checkpoints,
     ) -> None:
         self._store = store
@@ -51,7 +60,7 @@ class Upkeep:
         self._guard = watches.guard
         self._executor = executor
         self._outcomes = outcomes
-        self._denials = denials
+        self._rules = rules
         self._checkpoints = checkpoints
         self._freshness = watches.freshness
         self._clock_watch = watches.clock
@@ -67,6 +76,10 @@ class Upkeep:
         for row in due:
             self._executor.submit(row.id)
         return len(due)
+
+    async def apply_loosenings(self) -> int:
+        """Let count what loosens a rule and waited long enough."""
+        return await self._rules.loosenings.apply_due()
 
     async def expire_overdue(self) -> int:
         """Expire approvals nobody answered and unsigned rows whose time ran out."""
@@ -144,7 +157,7 @@ class Upkeep:
         return len(found)
 
     async def write_denial_sums(self) -> None:
-        await self._denials.write_sums()
+        await self._rules.denials.write_sums()
 
     async def tell_audit_head(self) -> bool:
         """Once per UTC day: number and short head of the audit log, into the owner's chat."""

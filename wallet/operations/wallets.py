@@ -1,5 +1,6 @@
 """Wallets: create, list, look at."""
 
+import json
 from collections.abc import Mapping
 
 from wallet.domain.authority import require_proof
@@ -8,7 +9,8 @@ from wallet.domain.facts import Fact
 from wallet.domain.safety import StopState
 from wallet.domain.wallets import Wallet
 from wallet.errors import Code, NotFoundError, UnavailableError, bad_field
-from wallet.operations.policies import Policies, Preset, preset_rules
+from wallet.operations.presets import Preset, preset_rules
+from wallet.operations.rule_changes import RuleChange, announce_change, write
 from wallet.ports.chain import Balance, Chain
 from wallet.ports.store import Store, Unit
 from wallet.ports.vault import KeyVault, WalletKey
@@ -29,7 +31,6 @@ class Wallets:
         *,
         vault: KeyVault,
         chains: Mapping[str, Chain],
-        policies: Policies,
         keyring: Keyring,
     ) -> None:
         self._store = store
@@ -37,7 +38,6 @@ class Wallets:
         self._ids = ids
         self._vault = vault
         self._chains = chains
-        self._policies = policies
         self._keyring = keyring
 
     async def create(self, name: str, network: str, *, preset: str, actor: str) -> Wallet:
@@ -125,15 +125,10 @@ class Wallets:
             kind = fact.value
             await unit.console.alert(f"{kind}:{wallet.id}", kind, about, wallet.created_at)
         for rule_type, rules in preset_rules(preset, self.network(wallet.network)):
-            await self._policies.store_rule(
-                unit,
-                rule_type,
-                rules,
-                wallet.id,
-                rule_id=None,
-                actor=actor,
-                now=wallet.created_at,
-            )
+            text = json.dumps(rules, sort_keys=True, separators=(",", ":"))
+            rule = RuleChange(self._ids.new(), wallet.id, rule_type, text, actor)
+            version = await write(unit, rule, wallet.created_at)
+            await announce_change(unit, rule, version, wallet.created_at)
 
 
 async def _require_normal(unit: Unit) -> None:

@@ -56,6 +56,10 @@ class SqlAudit:
         where = "transaction_id = ? AND number > ? ORDER BY number LIMIT ?"
         return self._find(where, (transaction_id, after, limit))
 
+    async def tells_of(self, fact: Fact, wallet_id: str | None) -> bool:
+        sql = "SELECT 1 FROM audit WHERE fact = ? AND (? IS NULL OR wallet_id = ?) LIMIT 1"
+        return bool(self._db.rows(sql, (fact.value, wallet_id, wallet_id)))
+
     async def hash_at(self, number: int) -> str | None:
         rows = self._db.rows("SELECT hash FROM audit WHERE number = ?", (number,))
         return str(rows[0][0]) if rows else None

@@ -13,6 +13,7 @@ from wallet.domain.audit_chain import START, Head
 from wallet.domain.sessions import Session
 from wallet.domain.spending import Bucket, Reservation
 from wallet.domain.stories import Answer, RecordedFact, Story
+from wallet.domain.transactions import Status
 from wallet.domain.wallets import Wallet
 from wallet.errors import Code, UnavailableError
 from wallet.persistence.attempts import ATTEMPTS
@@ -23,7 +24,7 @@ from wallet.persistence.rows import Table
 from wallet.persistence.sessions import SESSIONS
 from wallet.persistence.transactions import TRANSACTIONS
 from wallet.persistence.wallets import WALLETS
-from wallet.ports.history import History, SharedNonce
+from wallet.ports.history import History, RecordedRequest, SharedNonce
 
 T = TypeVar("T")
 
@@ -38,6 +39,13 @@ _ANSWERS_IN_ORDER: Final = (
     "SELECT transaction_id, answer, factor, asset, amount, at FROM approvals"
     " ORDER BY transaction_id, at, rowid"
 )
+_REQUESTS: Final = (
+    "SELECT a.at, a.fact, a.details, t.status, t.fee FROM audit a"
+    " LEFT JOIN transactions t ON t.id = a.transaction_id"
+    " WHERE a.fact IN ('TX_REQUESTED', 'TX_DENIED', 'TX_DENIALS_SUMMED') AND a.at >= ?"
+    " ORDER BY a.number DESC LIMIT ?"
+)
+_STATUSES: Final = frozenset(status.value for status in Status)
 _SHARED: Final = (
     "SELECT network, address, nonce, group_concat(DISTINCT transaction_id) FROM attempts"
     " WHERE nonce IS NOT NULL GROUP BY network, address, nonce"
@@ -64,6 +72,13 @@ class SqlHistory:
                 found[kind].append(value)
             rows, *others = found
             yield Story(transaction_id, rows[0] if rows else None, *others)
+
+    def requests(self, since: int, at_most: int) -> Iterator[RecordedRequest]:
+        for at, fact, details, status, fee in self._stream(_REQUESTS, (since, at_most)):
+            told = details_of(details)
+            known = Status(status) if status in _STATUSES else None
+            paid = int(fee) if isinstance(fee, str) and fee.isdecimal() else None
+            yield RecordedRequest(at, fact, told if isinstance(told, dict) else {}, known, paid)
 
     def shared_nonces(self) -> Iterator[SharedNonce]:
         for network, address, nonce, ids in self._stream(_SHARED):
@@ -107,10 +122,10 @@ class SqlHistory:
     def _values(self, table: Table[T]) -> Iterator[T]:
         return map(table.value, self._stream(table.select))
 
-    def _stream(self, sql: str) -> Iterator[Sequence[Any]]:
+    def _stream(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[Sequence[Any]]:
         if self._stopped():  # an interrupt between two statements is not felt by the next one
             raise _closing()
-        yield from self._connection.cursor().execute(sql)
+        yield from self._connection.cursor().execute(sql, parameters)
 
 
 def _tagged(

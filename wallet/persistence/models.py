@@ -281,6 +281,23 @@ class SpendBucket(Model):
         unique_together = (("started_at", "wallet_id", "asset"),)
 
 
+# A change of a rule that loosens it, until it counts.
+class Loosening(Model):
+    id = fields.CharField(primary_key=True, max_length=64)
+    rule_id = fields.CharField(max_length=64)
+    wallet_id = fields.CharField(max_length=64, null=True)
+    type = fields.CharField(max_length=32)
+    rules = fields.TextField(null=True)  # canonical JSON; none: the rule is taken away
+    base_version = fields.BigIntField()
+    queued_at = fields.BigIntField()
+    counts_at = fields.BigIntField()
+    actor = fields.CharField(max_length=128)
+    mac = fields.CharField(max_length=72, null=True)
+
+    class Meta:
+        table = "loosenings"
+
+
 # A rule the owner set; what has no row counts as the defaults of wallet.domain.autostop.
 class AutoStopRule(Model):
     id = fields.CharField(primary_key=True, max_length=128)  # wallet id or "*", and the type

@@ -82,9 +82,7 @@ class SqlPolicies:
     ) -> int:
         scope = wallet_id or EVERY_WALLET
         rows, stored = self._of_scope(scope), self._sets([scope]).get(scope)
-        is_new = not rows and stored is None
-        if not is_new and not self._is_proved(scope, rows, stored):
-            raise unproved(SETS.what)
+        self._require_proof(scope, rows, stored)
         version = self._bump()
         self._db.run(
             "INSERT INTO policies (id, wallet_id, type, rules, version, created_at, updated_at)"
@@ -109,6 +107,10 @@ class SqlPolicies:
         if was_proved or not self._of_scope(scope):
             self._seal(scope, version)
         return True
+
+    async def require_proof(self, wallet_id: str | None) -> None:
+        scope = wallet_id or EVERY_WALLET
+        self._require_proof(scope, self._of_scope(scope), self._sets([scope]).get(scope))
 
     async def open_scope(self, wallet_id: str | None) -> None:
         scope = wallet_id or EVERY_WALLET
@@ -165,6 +167,11 @@ class SqlPolicies:
         if proved:
             self._parsed.proved[scope] = known
         return proved
+
+    def _require_proof(self, scope: str, rows: list[tuple[Any, ...]], stored: Raw | None) -> None:
+        is_new = not rows and stored is None
+        if not is_new and not self._is_proved(scope, rows, stored):
+            raise unproved(SETS.what)
 
     def _sets(self, scopes: list[str]) -> dict[str, Raw]:
         marks = ", ".join("?" * len(scopes))

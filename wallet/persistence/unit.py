@@ -9,12 +9,14 @@ from wallet.persistence.authority import SqlAuthority
 from wallet.persistence.autostop import SqlAutoStop
 from wallet.persistence.console import SqlConsole
 from wallet.persistence.ledger import SqlLedger
+from wallet.persistence.loosenings import SqlLoosenings
 from wallet.persistence.policies import ParsedRules, SqlPolicies
 from wallet.persistence.rows import Connection
 from wallet.persistence.seals import Seals
 from wallet.persistence.sessions import SqlSessions
 from wallet.persistence.transactions import SqlTransactions
 from wallet.persistence.wallets import SqlWallets
+from wallet.ports.loosenings import Loosenings
 from wallet.ports.repositories import (
     Attempts,
     Audit,
@@ -51,6 +53,7 @@ class SqlUnit:
         "autostop",
         "console",
         "ledger",
+        "loosenings",
         "policies",
         "sessions",
         "transactions",
@@ -61,6 +64,7 @@ class SqlUnit:
         self.wallets: Wallets = SqlWallets(db, sources.seals)
         self.sessions: Sessions = SqlSessions(db, sources.seals)
         self.policies: Policies = SqlPolicies(db, sources.rules, sources.seals)
+        self.loosenings: Loosenings = SqlLoosenings(db, sources.seals)
         self.transactions: Transactions = SqlTransactions(db, sources.seals)
         self.attempts: Attempts = SqlAttempts(db)
         self.ledger: Ledger = SqlLedger(db)

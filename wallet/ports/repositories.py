@@ -92,6 +92,10 @@ class Policies(Protocol):
         """Bumps the policy version too. False when there is no such rule."""
         ...
 
+    async def require_proof(self, wallet_id: str | None) -> None:
+        """Raise AUTHORITY_UNPROVED where the rules of the wallet, or those over all, carry no valid proof."""
+        ...
+
     async def open_scope(self, wallet_id: str | None) -> None:
         """Prove the empty set of rules, of a wallet or of every wallet: one without a proof denies."""
         ...
@@ -212,6 +216,10 @@ class Audit(Protocol):
         self, *, after: int = 0, limit: int = 1000, transaction_id: str | None = None
     ) -> list[Mapping[str, Any]]:
         """number, at, fact, actor, wallet_id, session_id, transaction_id, details, chaining, hash."""
+        ...
+
+    async def tells_of(self, fact: Fact, wallet_id: str | None) -> bool:
+        """Whether it ever happened to the wallet; with None to any. Reads the whole log at worst."""
         ...
 
     async def hash_at(self, number: int) -> str | None:

@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 from wallet.domain.sessions import Session
 from wallet.domain.wallets import Wallet
 from wallet.ports.history import History
+from wallet.ports.loosenings import Loosenings
 from wallet.ports.repositories import (
     Attempts,
     Audit,
@@ -42,6 +43,7 @@ class Unit(Protocol):
     wallets: Wallets
     sessions: Sessions
     policies: Policies
+    loosenings: Loosenings
     transactions: Transactions
     attempts: Attempts
     ledger: Ledger

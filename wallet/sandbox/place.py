@@ -136,6 +136,7 @@ profile = "CHEAPEST"
 [policy]
 min_delay_seconds = 1
 min_approval_seconds = 1
+loosening_wait_seconds = 2
 
 [prices]
 providers = ["static"]

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from wallet.domain.decisions import RuleType
+from wallet.domain.loosenings import Change, Effect
 from wallet.domain.rules import (
     CumulativeLimit,
     DollarWindow,
@@ -273,12 +274,15 @@ def _invalid(issues: list[dict[str, str]]) -> InputError:
     )
 
 
+RuleTypeName = Annotated[str, Field(json_schema_extra={"enum": [kind.value for kind in RuleType]})]
+
+
 class PutPolicy(Shape):
     """A rule for one wallet, or for every wallet where ``walletId`` is absent; ``id`` replaces a rule."""
 
     id: Annotated[str | None, Field(min_length=1, max_length=64)] = None
     wallet_id: Annotated[str | None, Field(min_length=1, max_length=64)] = None
-    type: Annotated[str, Field(json_schema_extra={"enum": [kind.value for kind in RuleType]})]
+    type: RuleTypeName
     rules: Annotated[
         dict[str, Any],
         Field(description="The body of the rule type."),
@@ -299,8 +303,40 @@ class PolicyView(View):
     updated_at: int | None
 
 
+class ChangedPolicyView(PolicyView):
+    """A rule after a change. QUEUED: as it will be from ``countsAt`` (epoch seconds) on; ``queuedId`` ends that."""
+
+    effect: Effect
+    counts_at: int | None
+    queued_id: str | None
+
+
+class RemovedPolicyView(View):
+    """QUEUED: the rule counts until ``countsAt`` (epoch seconds), and longer if ``queuedId`` is ended."""
+
+    ok: bool = True
+    effect: Effect
+    counts_at: int | None
+    queued_id: str | None
+
+
+class QueuedPolicyView(View):
+    """A change that waits. ``baseVersion`` is the version of the rule it dies without, 0 for a new rule."""
+
+    id: str
+    rule_id: str
+    wallet_id: str | None
+    change: Change
+    type: str
+    rules: dict[str, Any] | None
+    base_version: int
+    queued_at: int
+    counts_at: int
+
+
 class PolicyList(View):
     items: list[PolicyView]
+    queued: list[QueuedPolicyView]
 
 
 class PoliciesQuery(Query):

@@ -32,6 +32,7 @@ RELAXED = settings(
 )
 POSTS = [
     ("POST", "/v1/sessions"), ("POST", "/v1/wallets"), ("PUT", "/v1/policies"), ("PUT", "/v1/bands"),
+    ("POST", "/v1/policies/test"),
     ("POST", f"/v1/transactions/{uuid(1)}/approve"), ("POST", "/v1/kill-switch"),
 ]  # fmt: skip
 

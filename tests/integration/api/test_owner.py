@@ -7,7 +7,16 @@ import httpx
 import pytest
 
 from tests.support.doors import FakeDaemon, owner_client
-from tests.support.operations import NOW, SESSION, SOL, TICKET, WALLET, transaction, uuid
+from tests.support.operations import (
+    LOOSENING,
+    NOW,
+    SESSION,
+    SOL,
+    TICKET,
+    WALLET,
+    transaction,
+    uuid,
+)
 from wallet.api.owner import owner_rows
 from wallet.api.routes import Needs
 from wallet.domain.owner import Band, Factor
@@ -24,6 +33,11 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PUT", "/v1/policies"): {
         "type": "WHITELIST",
         "rules": {"allowed_addresses": ["abc"], "otherwise": "deny"},
+    },
+    ("POST", "/v1/policies/test"): {
+        "changes": [
+            {"type": "WHITELIST", "rules": {"allowed_addresses": ["abc"], "otherwise": "deny"}}
+        ]
     },
     ("PUT", "/v1/autostop"): {"type": "HOURLY_RATE", "rules": {"enabled": False}},
     ("PUT", "/v1/bands"): {"bands": {KEY: {"tapMax": "1", "codeMax": "2"}}},
@@ -84,6 +98,8 @@ async def test_everything_that_moves_money_or_widens_limits_needs_the_password()
         ("POST", "/v1/transactions/{id}/reject"),
         ("POST", "/v1/transactions/{id}/cancel"),
         ("DELETE", "/v1/sessions/{id}"),
+        ("DELETE", "/v1/policies/queued/{id}"),
+        ("POST", "/v1/policies/test"),  # judges the past and changes nothing
         ("POST", "/v1/sessions/{id}/freeze"),
         ("POST", "/v1/wallets/{id}/suspend"),
         ("POST", "/v1/kill-switch"),
@@ -302,6 +318,33 @@ async def test_a_rule_is_put_as_it_was_sent(owner: httpx.AsyncClient, daemon: Fa
     assert crossed.status_code == 400
     calls = [call for call in daemon.policies.calls if call[0] == "put"]
     assert [call[4] for call in calls] == [None, "0199-rule"]
+    assert [added.json()[name] for name in ("effect", "countsAt", "queuedId")] == [
+        "AT_ONCE", None, None,
+    ]  # fmt: skip
+
+
+async def test_what_waits_is_answered_listed_and_ended(
+    owner: httpx.AsyncClient, holder: httpx.AsyncClient, daemon: FakeDaemon
+) -> None:
+    daemon.policies.waiting = LOOSENING
+    rules = {"allowed_addresses": ["abc", "def"], "otherwise": "ask"}
+    body = {"type": "WHITELIST", "rules": rules, "walletId": WALLET.id, "totpCode": "123456"}
+
+    put = (await owner.put("/v1/policies", json=body)).json()
+    header = {"X-TOTP-Code": "123456"}
+    removed = (await owner.delete("/v1/policies/0199-rule", headers=header)).json()
+    listed = (await holder.get("/v1/policies")).json()
+    ended = await holder.delete(f"/v1/policies/queued/{LOOSENING.id}")
+
+    waits = {"effect": "QUEUED", "countsAt": NOW // 1000 + 3600, "queuedId": LOOSENING.id}
+    assert waits.items() <= put.items()
+    assert removed == {"ok": True, **waits}
+    (queued,) = listed["queued"]
+    assert queued["rules"] == rules
+    assert (queued["change"], queued["ruleId"], queued["baseVersion"]) == ("SET", "0199-rule", 3)
+    assert ended.json() == {"ok": True}
+    assert [call[-1] for call in daemon.policies.calls if call[0] != "list"] == ["123456"] * 2
+    assert daemon.loosenings.calls[-1] == ("cancel", LOOSENING.id, "host")
 
 
 async def test_a_rule_that_is_not_valid_names_every_issue(

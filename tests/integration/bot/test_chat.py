@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,11 @@ from tests.support.console_world import (  # noqa: E402
 )
 from tests.support.telegram_sandbox import TelegramSandbox, Visitor, telegram_sandbox  # noqa: E402
 from wallet.domain.console import Card  # noqa: E402
+from wallet.domain.loosenings import Loosening  # noqa: E402
 from wallet.domain.safety import StopState, SystemState  # noqa: E402
 from wallet.domain.tiers import Tier  # noqa: E402
 from wallet.domain.transactions import Event, Status, Transaction  # noqa: E402
+from wallet.operations.rule_changes import queue  # noqa: E402
 from wallet.pipeline.moves import Cause, move  # noqa: E402
 from wallet.ports.store import Unit  # noqa: E402
 
@@ -318,6 +321,30 @@ async def test_an_offer_can_be_put_aside(chat: Chat) -> None:
 
     await eventually(gone)
     assert chat.world.safety.is_normal
+
+
+async def test_a_rule_that_will_be_loosened_is_announced_shown_and_kept_from_the_chat(
+    chat: Chat,
+) -> None:
+    now = chat.world.clock.now()
+    rules = '{"max_tx_per_day":9,"max_tx_per_hour":5,"over":"all_wallets"}'
+    waiting = [
+        Loosening(f"l{n}", f"r{n}", None, "RATE_LIMIT", body, 1, now, now + 60_000, "host")
+        for n, body in enumerate([rules, None])
+    ]
+    for one in waiting:
+        await chat.world.database.run(partial(queue, waiting=one, words={"then": "5 an hour"}))
+    chat.world.outbox.wake()
+    announced = await chat.card("If this was not you, press Cancel change.")
+    assert "Then: 5 an hour." in announced["text"]
+    assert button(announced, "Cancel change")
+
+    await chat.reply("/limits", "The rule is taken away.")
+    await chat.taps("Cancel change", "Then: 5 an hour, 9 a day")
+
+    await chat.card("🚫 Change cancelled")
+    left = await chat.world.database.read(lambda unit: unit.loosenings.all())
+    assert [one.id for one in left] == ["l1"]
 
 
 async def test_commands_answer(chat: Chat) -> None:

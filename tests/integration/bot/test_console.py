@@ -10,6 +10,7 @@ import pytest
 from tests.support.console_world import CODE, ETHER, ConsoleWorld, console_world
 from tests.support.stores import an_attempt
 from wallet.domain.console import Action, Handle
+from wallet.domain.loosenings import Loosening
 from wallet.domain.safety import StopState
 from wallet.domain.tiers import Tier
 from wallet.domain.transactions import Purpose, Status, Transaction
@@ -282,6 +283,19 @@ async def test_an_offer_is_bound_to_its_message_and_lapses(world: ConsoleWorld) 
     late, _ = await world.console.offer_kill(CHAT)
     world.clock.passes(600)
     assert (await tap(world, late.handle)).kind is AnswerKind.OUT_OF_DATE
+
+
+async def test_a_change_that_waits_is_cancelled_by_its_button_once(world: ConsoleWorld) -> None:
+    now = world.clock.now()
+    waiting = Loosening("l1", "r1", None, "RATE_LIMIT", None, 1, now, now + 60_000, "host")
+    await world.database.run(lambda unit: unit.loosenings.add(waiting))
+    cancel, _ = await world.console.offer_cancel_loosening(CHAT, "l1")
+    again, _ = await world.console.offer_cancel_loosening(CHAT, "l1")
+
+    assert (await tap(world, cancel.handle)).kind is AnswerKind.LOOSENING_CANCELLED
+    assert await world.database.read(lambda unit: unit.loosenings.all()) == []
+    assert "POLICY_LOOSENING_CANCELLED" in await world.alerts()
+    assert (await tap(world, again.handle)).kind is AnswerKind.OUT_OF_DATE
 
 
 async def test_an_update_that_fails_three_times_is_parked_and_shown(world: ConsoleWorld) -> None:

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -182,11 +183,46 @@ def test_a_rule_is_set_listed_and_removed(sandbox: RunningSandbox) -> None:
     )
 
     listed = waiaas("policy", "list", *sandbox.where).stdout
-    assert f"RATE_LIMIT on SOL wallet  ({made['id']})" in listed
+    assert (made["effect"], made["countsAt"]) == ("AT_ONCE", None)
+    assert f"RATE_LIMIT on SOL wallet  ({made['id']}, version {made['version']})" in listed
     assert "instant_max 0.1 ETH" in listed
-    sandbox.json("policy", "remove", made["id"], *sandbox.password)
-    left = [one["id"] for one in sandbox.json("policy", "list")["items"]]
-    assert made["id"] not in left
+    _remove(sandbox, made["id"])
+
+
+def _remove(sandbox: RunningSandbox, rule: str) -> None:
+    """Taking away what objects loosens, so it takes its time."""
+    assert sandbox.json("policy", "remove", rule, *sandbox.password)["effect"] == "QUEUED"
+
+    def left() -> str:
+        return str(rule in [one["id"] for one in sandbox.json("policy", "list")["items"]])
+
+    _becomes(left, "False")
+
+
+def test_a_loosening_says_that_it_waits_is_listed_and_can_be_cancelled(
+    sandbox: RunningSandbox,
+) -> None:
+    rules = json.dumps({"max_tx_per_hour": 500, "max_tx_per_day": 5000, "over": "each_wallet"})
+    place = ("--wallet", "SOL wallet", *sandbox.password)
+    made = sandbox.json("policy", "set", "RATE_LIMIT", rules, *place)["id"]
+    more = rules.replace("500,", "501,")
+
+    said = waiaas("policy", "set", "RATE_LIMIT", more, "--id", made, *place, *sandbox.where).stdout
+
+    assert f"Rule {made} is loosened by this, so it waits" in said
+    cancel = said.partition("waiaas policy cancel ")[2].strip()
+    listed = waiaas("policy", "list", *sandbox.where).stdout
+    assert "Waiting: RATE_LIMIT on SOL wallet changes" in listed
+    assert "max_tx_per_hour: 501" in listed
+    assert sandbox.json("policy", "cancel", cancel) == {"ok": True}
+    again = waiaas("policy", "cancel", cancel, *sandbox.where)
+    assert (again.returncode, "POLICY_NOT_FOUND" in again.stderr) == (1, True)
+    found = sandbox.json("policy", "list")
+    assert found["queued"] == []
+    kept = next(one for one in found["items"] if one["id"] == made)
+    assert kept["rules"]["max_tx_per_hour"] == 500
+    gone = waiaas("policy", "remove", made, *sandbox.where, *sandbox.password).stdout
+    assert "Taking the rule away loosens, so it waits" in gone
 
 
 def test_rules_in_dollars_and_of_fees_are_set_by_the_same_way_and_bind(
@@ -218,7 +254,30 @@ def test_rules_in_dollars_and_of_fees_are_set_by_the_same_way_and_bind(
     assert "CUMULATIVE_LIMIT_EXCEEDED" in asked.stderr
     assert "in dollars" in asked.stderr
     for rule in made:
-        sandbox.json("policy", "remove", rule, *sandbox.password)
+        _remove(sandbox, rule)
+
+
+def test_rules_are_tried_on_the_past_without_a_password(
+    sandbox: RunningSandbox, tmp_path: Path
+) -> None:
+    _ask(sandbox, "0.02")
+    tiers = {"instant_max": "1", "notify_max": "1", "delay_max": "1"}
+    rule = {"assets": {"evm-local/native": tiers}, "delay_seconds": 60}
+    wallets = {one["name"]: one["id"] for one in sandbox.json("wallet", "list")["items"]}
+    proposed = {"type": "SPENDING_LIMIT", "rules": rule, "walletId": wallets["ETH wallet"]}
+    (file := tmp_path / "tried.json").write_text(json.dumps([proposed]))
+    place = ("--wallet", "ETH wallet", *sandbox.where)
+    before = sandbox.json("policy", "list")
+
+    one = waiaas("policy", "test", "SPENDING_LIMIT", json.dumps(rule), *place).stdout
+    found = sandbox.json("policy", "test", "--file", str(file), "--days", "1", "--examples", "1")
+
+    assert "INSTANT -> APPROVAL" in one
+    assert "0.02 ETH to " in one
+    assert found["loosens"] is False
+    assert len(found["examples"]) == 1
+    assert found["changed"] == sum(line["count"] for line in found["differences"]) > 0
+    assert sandbox.json("policy", "list") == before
 
 
 def test_every_coin_of_a_sandbox_has_a_price(sandbox: RunningSandbox) -> None:

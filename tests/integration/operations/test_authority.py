@@ -16,6 +16,7 @@ from wallet.domain.transactions import Status, Transaction
 from wallet.domain.wallets import WalletStatus
 from wallet.errors import Code, WalletError
 from wallet.persistence.authority import APPROVALS, COUNTERS, NUMBERS, OWNERS, PAIRINGS
+from wallet.persistence.loosenings import LOOSENINGS
 from wallet.persistence.policies import SETS
 from wallet.persistence.seals import Cover
 from wallet.persistence.sessions import CLAIMS, SESSIONS
@@ -23,7 +24,7 @@ from wallet.persistence.transactions import TRANSACTIONS
 from wallet.persistence.wallets import WALLETS
 
 COVERS: tuple[Cover[Any], ...] = (
-    APPROVALS, CLAIMS, COUNTERS, NUMBERS, OWNERS, PAIRINGS, SESSIONS, SETS, TRANSACTIONS, WALLETS,
+    APPROVALS, CLAIMS, COUNTERS, LOOSENINGS, NUMBERS, OWNERS, PAIRINGS, SESSIONS, SETS, TRANSACTIONS, WALLETS,
 )  # fmt: skip
 
 

@@ -49,6 +49,7 @@ def test_the_sandbox_configures_itself_from_its_stand_ins(tmp_path: Path) -> Non
 
     assert settings.daemon.port == 4000
     assert settings.safety.recovery_wait_seconds == 5
+    assert settings.policy.loosening_wait_seconds == 2
     assert set(settings.networks) == {"evm-local", "solana-localnet"}
     assert settings.prices.providers == ["static"]
     assert {asset: feeds.static for asset, feeds in settings.price_feeds.items()} == {

@@ -39,13 +39,13 @@ class TimeRestriction:
 
     def allows(self, at: int) -> bool:
         local = self._local(at)
-        if local.isoweekday() % 7 not in self.days:
-            return False
-        if self.start_hour == self.end_hour % 24:
-            return True
-        if self.start_hour < self.end_hour:
-            return self.start_hour <= local.hour < self.end_hour
-        return local.hour >= self.start_hour or local.hour < self.end_hour
+        return local.isoweekday() % 7 in self.days and local.hour in self.hours
+
+    @property
+    def hours(self) -> frozenset[int]:
+        """The allowed hours of a day."""
+        span = (self.end_hour - self.start_hour) % 24 or 24
+        return frozenset((self.start_hour + hour) % 24 for hour in range(span))
 
     def _local(self, at: int) -> datetime:
         return datetime.fromtimestamp(at // 1000, UTC).astimezone(ZoneInfo(self.timezone))
