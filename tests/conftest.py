@@ -22,6 +22,14 @@ structlog.configure(
 )
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Refuse to run ungrouped where groups were asked for: tests that share a daemon need one worker."""
+    if getattr(session.config.option, "loadgroup", False):
+        grouped = [item for item in session.items if item.get_closest_marker("xdist_group")]
+        if not all("@" in item.nodeid for item in grouped):
+            raise pytest.UsageError("this pytest-xdist does not group tests under this pytest")
+
+
 @pytest.fixture(scope="session")
 def shared() -> Iterator[Sandbox]:
     with sandbox("--delay-seconds", "3") as running:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from wallet.wire.policies import RuleTypeName
 from wallet.wire.shape import Shape, View
@@ -12,11 +12,21 @@ DAYS_MAX = 365
 EXAMPLES = 20
 EXAMPLES_MAX = 1000
 CHANGES_MAX = 50
+_SETS: Any = {
+    "required": ["type", "rules"],
+    "properties": {"type": {"type": "string"}, "rules": {"type": "object"}},
+}
+_TAKES_AWAY: Any = {
+    "required": ["id"],
+    "properties": {"id": {"type": "string"}, "type": {"type": "null"}, "rules": {"type": "null"}},
+}
 _Id = Annotated[str | None, Field(min_length=1, max_length=64)]
 
 
 class ProposedRule(Shape):
     """As in PutPolicy; ``id`` without ``rules`` takes the rule away."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [_SETS, _TAKES_AWAY]})
 
     id: _Id = None
     wallet_id: _Id = None
