@@ -103,7 +103,7 @@ def test_a_large_payment_nobody_answers_expires(shared: Sandbox, chain: str) -> 
         row = agent.asks(AMOUNTS[chain]["APPROVAL"], to=payee)
         agent.waits_for(row["id"], "EXPIRED")
     finally:
-        shared.host.changes_rule("SPENDING_LIMIT", agent.wallet["id"], **before)
+        shared.host.restores(before)
 
     late = shared.owner.finds(payee_text(payee))
     until(lambda: not shared.owner.finds(payee_text(payee))["buttons"], "no buttons are left")

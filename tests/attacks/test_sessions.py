@@ -252,6 +252,8 @@ async def test_a_local_caller_without_proof_can_only_look_and_stop(home: House) 
         ("post", "/v1/sessions/{id}/freeze"),
         ("post", "/v1/wallets/{id}/suspend"),
         ("delete", "/v1/autostop/{id}"),  # judged as the change back to the default that it is
+        ("delete", "/v1/policies/queued/{id}"),  # the rule stays as it is
+        ("post", "/v1/policies/test"),  # only looks
     }
     tightening = {  # the socket may make these stricter, and no looser
         ("put", "/v1/autostop"): {"type": "CONSECUTIVE_FAILURES", "rules": {"enabled": False}},

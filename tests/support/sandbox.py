@@ -249,14 +249,18 @@ class Host:
         assert (audit["firstBad"], audit["done"]) == (None, True), audit
 
     def changes_rule(self, rule_type: str, wallet_id: str, **changes: Any) -> dict[str, Any]:
-        """Change fields of the wallet's rule of that type; returns the rules as they were before."""
+        """Change fields of the wallet's rule of that type; returns it as it was before."""
         rule = next(
             r
             for r in self.rules(wallet_id)
             if r["type"] == rule_type and r["walletId"] == wallet_id
         )
         self.sets_rule(rule_type, {**rule["rules"], **changes}, wallet_id, rule["id"])
-        return dict(rule["rules"])
+        return rule
+
+    def restores(self, rule: dict[str, Any]) -> None:
+        """A rule as it was, with nothing that was added to it."""
+        self.sets_rule(rule["type"], rule["rules"], rule["walletId"], rule["id"])
 
     def new_agent(self, agent: Agent, **limits: Any) -> Agent:
         """A new claimed session on the wallet of `agent`."""
