@@ -6,6 +6,7 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
+from tests.support.production import Installation
 from tests.support.sandbox import Sandbox, sandbox
 
 # How long an example takes says nothing about the product, only about what else the machine does.
@@ -38,7 +39,12 @@ def shared() -> Iterator[Sandbox]:
 
 @pytest.fixture(autouse=True)
 def books(request: pytest.FixtureRequest) -> Iterator[None]:
-    """After every test on the shared sandbox its books are right; the others check theirs at their end."""
+    """After every test on a daemon that outlives it the books are right; the others check theirs at their end."""
     yield
+    found = [*request.node.funcargs.values()]
     if "shared" in request.fixturenames:
-        request.getfixturevalue("shared").books_are_right()
+        found.append(request.getfixturevalue("shared"))
+    for value in found:
+        for one in value if isinstance(value, tuple) else (value,):
+            if isinstance(one, Sandbox | Installation) and one.is_running:
+                one.books_are_right()

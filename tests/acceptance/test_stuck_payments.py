@@ -139,6 +139,26 @@ def test_a_fee_spike_is_outlasted_by_a_speed_up_on_the_host(
     assert agent.waits_for(row["id"], "CONFIRMED")["txHash"] == second["hash"]
 
 
+def test_blocks_that_come_by_themselves_race_a_speed_up(
+    installed: Installation, agent: Agent
+) -> None:
+    payees = [agent.chain.stranger() for _ in range(3)]
+    installed.node.order(mining={"mode": "interval", "seconds": 1})
+    try:
+        rows = [agent.asks(next(AMOUNTS), to=payee) for payee in payees]
+        until(lambda: agent.sees(rows[-1]["id"])["status"] != "EXECUTING", "it was signed")
+        path = f"/v1/transactions/{rows[-1]['id']}/speed-up"
+        ordered = installed.host.request("POST", path, json={})
+        assert ordered.is_success or ordered.json()["code"] == "TX_ALREADY_PROCESSED"
+        done = [agent.waits_for(row["id"], "CONFIRMED") for row in rows]
+        until(lambda: all(agent.sees(one["id"])["finalizedAt"] for one in done), "all is final")
+    finally:
+        installed.node.order(mining={"mode": "manual"})
+
+    assert [len(agent.chain.payments_to(payee)) for payee in payees] == [1, 1, 1]
+    assert debits(agent) == sum(int(one["amount"]) + int(one["fee"]) for one in done)
+
+
 def test_a_cancellation_that_wins_says_cancelling_until_it_is_final(
     installed: Installation, agent: Agent
 ) -> None:

@@ -94,6 +94,13 @@ class Installation:
             self.daemon = None
 
     @property
+    def is_running(self) -> bool:
+        return self.daemon is not None and self.daemon.poll() is None
+
+    def books_are_right(self) -> None:
+        self.host.books_are_right(but=self.contradicted)
+
+    @property
     def facts(self) -> dict[str, Any]:
         return dict(json.loads((self.data_dir / "daemon.json").read_text()))
 
@@ -172,8 +179,8 @@ def installation(
         config.write_text((configure or relaxed)(config.read_text()))
         try:
             yield made
-            if made.daemon is not None:
-                made.host.books_are_right(but=made.contradicted)
+            if made.is_running:
+                made.books_are_right()
         finally:
             if made.daemon is not None:
                 made.daemon.kill()

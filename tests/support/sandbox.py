@@ -333,6 +333,10 @@ class Sandbox:
         token = next(s["token"] for s in self.facts["sessions"] if s["walletId"] == wallet["id"])
         return Agent(self.agent_url, token, self.chain(name), wallet)
 
+    @property
+    def is_running(self) -> bool:
+        return self.process.poll() is None
+
     def books_are_right(self) -> None:
         """Every invariant of the ledger holds, the chains agree, and the audit log fits."""
         funded = {

@@ -52,6 +52,7 @@ class Wish:
     payee: str
     row: dict[str, Any] | None = None
     refused: str | None = None
+    heard: str = "nothing"  # the last answer, where it was neither
 
 
 @dataclass
@@ -128,6 +129,13 @@ class Torture:
                 wish.row = answer.json()
             elif answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
                 wish.refused = answer.json()["code"]
+            else:
+                wish.heard = f"{answer.status_code} {answer.text[:200]}"
+            self._require_no_bug(answer)
+
+    def _require_no_bug(self, answer: httpx.Response) -> None:
+        if answer.status_code == httpx.codes.INTERNAL_SERVER_ERROR:
+            self.violations.append(f"{answer.request.url.path}: {answer.text[:200]}")
 
     # ---- the world
 
@@ -166,7 +174,7 @@ class Torture:
                 verb = self.chance.choice(("approve", "approve", "reject"))
                 if one["transaction"]["tier"] == "APPROVAL":
                     path = f"/v1/transactions/{one['transaction']['id']}/{verb}"
-                    self.running.host.request("POST", path, json={})
+                    self._require_no_bug(self.running.host.request("POST", path, json={}))
 
     def _tap(self) -> None:
         """One button of each card that has an answer; the second tap confirms the first."""
@@ -185,7 +193,7 @@ class Torture:
             verb = self.chance.choice(("speed-up", "cancel-sent"))
             path = f"/v1/transactions/{wish.row['id']}/{verb}"
             with contextlib.suppress(httpx.TransportError):
-                self.running.host.request("POST", path, json={})
+                self._require_no_bug(self.running.host.request("POST", path, json={}))
 
     def _stop(self) -> bool:
         """Whether the daemon lived to say that it is stopped."""
@@ -258,6 +266,8 @@ class Torture:
     def _judge(self, mine: list[Wish]) -> None:
         """The chain paid each payee once where its row says so, and never otherwise."""
         for wish in mine:
+            if wish.row is None and wish.refused is None:
+                self.violations.append(f"{wish.key}: neither admitted nor refused: {wish.heard}")
             paid = len(wish.agent.chain.payments_to(wish.payee))
             status = wish.row["status"] if wish.row else "REFUSED"
             if paid != (status == "CONFIRMED"):
