@@ -1,6 +1,7 @@
 """SEC-04, EX and what surrounds the daemon: files, hosts, bodies, secrets, second daemons."""
 
 import json
+import re
 import socket
 import stat
 from collections.abc import Iterator
@@ -11,17 +12,25 @@ import pytest
 
 from tests.attacks.catalogue import scenario
 from tests.attacks.test_sessions import answered
-from tests.support.production import PASSWORD, Installation, installation
+from tests.support.production import PASSWORD, Installation, installation, relaxed
 from tests.support.sandbox import CHAINS, Agent, Sandbox, until
 
 pytestmark = pytest.mark.xdist_group("perimeter")
 SMALL = {"ethereum": "0.01", "solana": "0.01"}
 
 
+RPC_KEY = "key-of-the-node-8Kq2"
+
+
+def with_a_key(config: str) -> str:
+    """The endpoint's URL carries an access key, as those of providers do."""
+    return re.sub(r'(rpc = \["http://[0-9.:]+)/?"', rf'\1/?key={RPC_KEY}"', relaxed(config))
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Installation, Agent]]:
     """A production-kind installation with a paired owner, one funded wallet and one agent."""
-    with installation(tmp_path_factory.mktemp("perimeter")) as made:
+    with installation(tmp_path_factory.mktemp("perimeter"), configure=with_a_key) as made:
         made.starts()
         made.pairs()
         wallet = made.says(
@@ -233,6 +242,7 @@ def test_no_answer_and_no_log_holds_a_secret(installed: tuple[Installation, Agen
     made, agent = installed
     running(made, agent)
     bot_token = (made.data_dir / "bot_token").read_text().strip()
+    fail_outwards(made, agent)
     answers = [
         httpx.get(f"{agent.url}/health").text,
         httpx.get(f"{agent.url}/openapi.json").text,
@@ -246,12 +256,26 @@ def test_no_answer_and_no_log_holds_a_secret(installed: tuple[Installation, Agen
                 ("GET", "/v1/sessions"), ("GET", "/v1/wallets"), ("POST", "/v1/unlock"),
             ]
         ),
+        made.log.read_text(),
     ]  # fmt: skip
 
+    assert RPC_KEY in (made.data_dir / "config.toml").read_text()
+    assert "Telegram" in answers[-1]
     for text in answers:
-        for secret in (PASSWORD, bot_token, agent.token):
+        for secret in (PASSWORD, bot_token, agent.token, RPC_KEY):
             assert secret not in text
         assert "Traceback" not in text
+
+
+def fail_outwards(made: Installation, agent: Agent) -> None:
+    """Calls to the node and to Telegram fail, each with a secret in its URL."""
+    agent.chain.order(down={"seconds": None})
+    httpx.post(f"{made.owner.url}/fault", json={"kind": "502", "count": 2}).raise_for_status()
+    agent.asks("0.01")
+    assert agent.request("GET", "/v1/wallet/balance").status_code == 503
+    until(lambda: "Telegram" in made.log.read_text(), "the log tells of it")
+    httpx.post(f"{made.owner.url}/fault", json={"kind": "clear"}).raise_for_status()
+    agent.chain.order(up=True)
 
 
 @scenario("S-20")

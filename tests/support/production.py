@@ -62,14 +62,15 @@ class Installation:
 
     def starts(self, *words: str, proved: bool = True) -> None:
         more = ["--password-file", str(self.password_file)] if proved else []
-        self.daemon = subprocess.Popen(
-            [*self.command("start", "--port", "0", *words), *more],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            stdin=subprocess.DEVNULL,
-            text=True,
-            env=environment(),
-        )
+        with self.log.open("a") as log:
+            self.daemon = subprocess.Popen(
+                [*self.command("start", "--port", "0", *words), *more],
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                text=True,
+                env=environment(),
+            )
         until((self.data_dir / "daemon.json").exists, "the daemon is ready")
 
     def starts_and_says(self, *words: str) -> dict[str, Any]:
@@ -92,6 +93,11 @@ class Installation:
             self.daemon.terminate()
             assert self.daemon.wait(15) == 0
             self.daemon = None
+
+    @property
+    def log(self) -> Path:
+        """What daemons that were started by ``starts`` logged."""
+        return self.data_dir.parent / "daemon.log"
 
     @property
     def is_running(self) -> bool:
