@@ -42,12 +42,12 @@ async def test_an_update_that_crashes_its_handler_is_parked_and_the_rest_goes_on
     behind_its_back(tmp_path, BROKEN)
 
     await chat.owner.says("/killswitch")
-    await chat.reply("/status", "🟢 Running")  # which came later and does not wait
+    status = await chat.reply("/status", "🟢 Running")  # which came later and does not wait
     parked = await chat.card(PARKED)
     behind_its_back(tmp_path, "DROP TRIGGER broken")
     offer = await chat.reply("/killswitch", "Stop everything?")
 
-    assert parked["message_id"] < offer["message_id"]
+    assert status["message_id"] < parked["message_id"] < offer["message_id"]
     assert await chat.world.inbox.waiting_updates() == []
     said = [m["text"] for m in await chat.owner.messages() if m["from"] == "bot"]
     assert len([text for text in said if PARKED in text]) == 1
