@@ -64,7 +64,7 @@ async def test_a_solana_payment_is_given_up_only_when_it_can_never_land(home: Ho
         }
     }  # fmt: skip
     await home.rule("SPENDING_LIMIT", {"assets": body, "delay_seconds": 900}, walletId=wallet.id)
-    token = await home.token(wallet)
+    token = await home.token(wallet, ttlSeconds=604_800)
     chain = home.world.chains["sol-local"]
     chain.swallows = True
     row = await home.paid(token, ETHER // 2)
@@ -75,10 +75,20 @@ async def test_a_solana_payment_is_given_up_only_when_it_can_never_land(home: Ho
     home.world.clock.advance(60)
     await home.world.poll()
     assert (await home.sees(token, row))["status"] == "SUBMITTED"
-    chain.height += 1
-    await home.world.poll()
+    assert len(home.world.vault.signed) == 1
+    assert await home.world.reserved() > 0
 
-    assert (await home.sees(token, row))["status"] in {"EXPIRED", "SUBMITTED"}
+    chain.height += 1  # now it is proved: the first bytes can never land
+    await home.world.poll()
+    assert (await home.sees(token, row))["status"] == "SUBMITTED"
+    assert len(home.world.vault.signed) == 2
+
+    home.world.clock.advance(DAY)
+    chain.height += BLOCKHASH_LIFE + chain.final_lag + 1
+    await home.world.poll()
+    assert (await home.sees(token, row))["status"] == "EXPIRED"
+    assert len(home.world.vault.signed) == 2
+    assert await home.world.reserved() == 0
     assert chain.received(PAYEE) == 0
 
 

@@ -11,6 +11,7 @@ from tests.attacks.test_sessions import answered, claims_of
 from tests.attacks.test_stop import recovered, stop
 from tests.support.chain import ETHER
 from tests.support.house import SEND, House, bearer, window
+from wallet.domain.safety import StopState
 from wallet.ports.chain import SendOutcome
 from wallet.ports.world import ADMITTED, EXECUTING, RELEASED, SENT, SETTLED, STORED, TAPPED
 
@@ -266,29 +267,41 @@ async def test_fees_count_against_every_limit(home: House) -> None:
 
 
 @scenario("N-13", "R-11")
-@pytest.mark.parametrize("point", [EXECUTING, STORED, SENT])
+@pytest.mark.parametrize(
+    ("point", "while_stopped", "in_the_end", "paid"),
+    [
+        (EXECUTING, "CANCELLED", "CANCELLED", 0),
+        (STORED, "SUBMITTED", "FAILED", 0),
+        (SENT, "CONFIRMED", "CONFIRMED", ETHER // 2),
+    ],
+)
 async def test_a_stop_between_two_steps_sends_nothing_that_was_not_sent(
-    home: House, point: str
+    home: House, point: str, while_stopped: str, in_the_end: str, paid: int
 ) -> None:
-    """Before the signature and before sending: nothing leaves, also after a recovery. After sending: tracked."""
-    token = await home.token()
-
-    def pull() -> None:
-        home.world.spawn(stop(home))
-
-    home.world.checkpoints.at[point] = pull
+    """Before the signature it is cancelled; signed and unsent, its nonce is filled later; sent, it is tracked."""
+    token, gate = await home.token(), home.world.gate
+    home.world.checkpoints.at[point] = lambda: gate.set(StopState.ACTIVATED)
     row = await home.paid(token, ETHER // 2)
-    await recovered(home)
+    gate.set(StopState.NORMAL)  # the cascade follows on its gate
+    await stop(home)
     for _ in range(3):
         home.world.clock.advance(30)
         await home.world.tick()
         await home.world.settled(row)
 
-    stored = await home.world.row(row)
-    if stored.status == "CONFIRMED":
-        assert home.world.chain.received("payee") == ETHER // 2
-    else:
-        assert home.world.chain.received("payee") == 0
+    assert (await home.world.row(row)).status == while_stopped
+    assert home.world.chain.received("payee") == paid
+    assert len(home.world.chain.sent) == (1 if point == SENT else 0)
+
+    await recovered(home)
+    for _ in range(4):
+        home.world.clock.advance(6)
+        await home.world.poll()
+        await home.world.settled(row)
+
+    assert (await home.world.row(row)).status == in_the_end
+    assert home.world.chain.received("payee") == paid
+    assert await home.world.reserved() == 0
 
 
 @scenario("R-12")

@@ -190,6 +190,13 @@ async def test_a_wallets_rule_and_a_global_one_both_hold(home: House) -> None:
     assert await tier_of(home, token, 31) == "APPROVAL"
     assert await tier_of(home, other, 15) == "NOTIFY"
 
+    await home.rule("SPENDING_LIMIT", tiers(10, 20, 30))
+    await home.rule("SPENDING_LIMIT", tiers(ETHER, 5 * ETHER, 20 * ETHER), walletId=None)
+
+    assert await tier_of(home, token, 15) == "NOTIFY"
+    assert await tier_of(home, token, 31) == "APPROVAL"
+    assert await tier_of(home, token, 10) == "INSTANT"
+
 
 @scenario("SEC-02-09", "S-12")
 async def test_no_rule_means_no(home: House) -> None:
