@@ -190,10 +190,19 @@ class Torture:
         for wish in mine:
             if wish.row is None or wish.agent.chain.name != "ethereum":
                 continue
+            if wish is mine[-1]:
+                self._see_signed(wish)
             verb = self.chance.choice(("speed-up", "cancel-sent"))
             path = f"/v1/transactions/{wish.row['id']}/{verb}"
             with contextlib.suppress(httpx.TransportError):
                 self._require_no_bug(self.running.host.request("POST", path, json={}))
+
+    def _see_signed(self, wish: Wish) -> None:
+        """Only what is on its way can be ordered about; over a bad node that takes a moment, or for ever."""
+        row = wish.row
+        assert row is not None
+        with contextlib.suppress(AssertionError, httpx.TransportError):
+            until(lambda: wish.agent.sees(row["id"])["status"] == "SUBMITTED", "signed", 5)
 
     def _stop(self) -> bool:
         """Whether the daemon lived to say that it is stopped."""
