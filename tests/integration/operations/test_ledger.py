@@ -118,7 +118,7 @@ BENT: list[tuple[Invariant, str]] = [
     (Invariant.BUCKET, "UPDATE spend_buckets SET count = count + 1"),
     (Invariant.BUCKET, "UPDATE spend_buckets SET usd = '1'"),
     (Invariant.BUCKET, "UPDATE spend_buckets SET owner_usd = '1'"),
-    (Invariant.BUCKET, "UPDATE spend_buckets SET unpriced = unpriced + 1"),
+    (Invariant.BUCKET, "UPDATE spend_buckets SET unpriced = 0"),
     (Invariant.BUCKET, "UPDATE spend_buckets SET started_at = started_at + 300000"),
     (Invariant.BUCKET, "DELETE FROM spend_buckets"),
     (Invariant.SESSION_COUNT, "UPDATE sessions SET transactions = transactions - 1"),
@@ -174,6 +174,13 @@ async def test_a_chain_that_disagrees_is_named(world: World, invariant: Invarian
     lives = await lived(world)
     CHAIN_BENT[invariant](world, str((await world.row(lives.paid)).hash))
     assert invariant in names(await checked(world, funded=FUNDED))
+
+
+async def test_a_bucket_from_before_prices_is_no_finding(world: World) -> None:
+    """An upgrade cannot know how many parts of an old bucket had no price; it says one."""
+    await world.settled((await world.pay(INSTANT)).id)
+    world.sql("UPDATE spend_buckets SET unpriced = 1")
+    assert (await checked(world)).violations == []
 
 
 def test_every_invariant_is_bent_by_a_test() -> None:
