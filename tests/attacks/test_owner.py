@@ -1,6 +1,7 @@
 """Who may answer for the owner: factors, bands, pairing, claim codes and renewals."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,8 +11,8 @@ from tests.attacks.catalogue import scenario
 from tests.attacks.test_sessions import answered, claims_of
 from tests.attacks.test_stop import stop
 from tests.support.chain import ETHER
-from tests.support.chat import OWNER_ID, Chat
-from tests.support.house import House, bearer, tiers
+from tests.support.chat import OWNER_ID, Chat, chat_of
+from tests.support.house import House, bearer, house, tiers
 from tests.support.vault import PASSWORD, code_at
 
 CLAIM = "/v1/sessions/claim"
@@ -34,13 +35,20 @@ async def bands(home: House, tap: int, code: int) -> None:
 
 
 @scenario("N-10")
-async def test_without_an_owner_nothing_above_instant_is_even_stored(home: House) -> None:
-    token = await home.token()
-    home.world.sql("DELETE FROM owner")
+async def test_without_an_owner_nothing_above_instant_is_even_stored(tmp_path: Path) -> None:
+    """Until one was paired, by a code in the chat and a yes on the host."""
+    async with house(tmp_path / "ownerless", paired=False) as home, chat_of(home) as chat:
+        token = await home.token()
+        for amount in (2 * ETHER, 10 * ETHER, 60 * ETHER):
+            assert answered(await home.sends(token, amount)) == (403, "OWNER_NOT_CONNECTED")
+        assert (await home.sends(token, ETHER)).status_code == 201
 
-    for amount in (2 * ETHER, 10 * ETHER, 60 * ETHER):
-        assert answered(await home.sends(token, amount)) == (403, "OWNER_NOT_CONNECTED")
-    assert (await home.sends(token, ETHER)).status_code == 201
+        code = (await home.host("POST", "/v1/pairing")).json()["code"]
+        await chat.asks(f"/start {code}", "The code is right.")
+        assert answered(await home.sends(token, 2 * ETHER)) == (403, "OWNER_NOT_CONNECTED")
+        confirm = {"userId": OWNER_ID}
+        assert (await home.host("POST", "/v1/pairing/confirm", confirm)).is_success
+        assert (await home.sends(token, 2 * ETHER)).status_code == 201
 
 
 @scenario("R-18")
@@ -126,15 +134,26 @@ async def test_what_proves_the_owner_changes_only_with_what_proved_him_before(ho
 
 
 @scenario("R-14")
-async def test_a_lost_app_is_replaced_after_a_day_that_the_chat_can_cancel(home: House) -> None:
+async def test_a_lost_app_is_replaced_after_a_day_that_the_chat_can_cancel(
+    home: House, chat: Chat
+) -> None:
+    """Once: whoever took the account must not keep the owner out for ever."""
     await enrol(home)
-    assert (await home.host("POST", "/v1/factor/reset")).status_code == 201
-    assert "FACTOR_RESET_STARTED" in await home.world.alerts()
+    reset, anew = "/v1/factor/reset", "/v1/factor/totp"
+    assert (await home.host("POST", reset)).status_code == 201
+    first = await chat.finds(button="Cancel reset")
+    assert "Your authenticator app stays" in (await chat.taps(first, "Cancel reset"))["answer"]
+    home.world.clock.advance(86_400)
+    assert answered(await home.host("POST", anew)) == (403, "FACTOR_REQUIRED")
 
+    assert (await home.host("POST", reset)).status_code == 201
+    second = await chat.finds(button="Cancel reset", after=first["message_id"])
+    for message in (first, second):
+        await chat.taps(message, "Cancel reset")
     home.world.clock.advance(86_399)
-    assert answered(await home.host("POST", "/v1/factor/totp")) == (403, "FACTOR_REQUIRED")
+    assert answered(await home.host("POST", anew)) == (403, "FACTOR_REQUIRED")
     home.world.clock.advance(1)
-    assert (await home.host("POST", "/v1/factor/totp")).status_code == 201
+    assert (await home.host("POST", anew)).status_code == 201
 
 
 REFUSED = "This code is not valid."
@@ -194,11 +213,15 @@ async def test_who_sent_a_code_is_nobody_until_the_host_says_yes_to_that_very_ac
 
 
 @scenario("H-03")
-async def test_while_stopped_nothing_is_released(home: House) -> None:
+async def test_while_stopped_nothing_is_released(home: House, chat: Chat) -> None:
     token = await home.token()
+    await bands(home, 50 * ETHER, 60 * ETHER)
     row = await home.paid(token, 25 * ETHER)
+    await chat.taps(await chat.finds("payee", button="Approve"), "Approve")
+    hoarded = await chat.finds("payee", button="Confirm")
     await stop(home)
 
+    assert (await chat.taps(hoarded, "Confirm"))["answer"] == "This button is out of date."
     assert (await approve(home, row)).status_code in {409, 410, 503}
     assert (await home.host("POST", "/v1/unlock")).status_code == 503
     assert home.world.chain.sent == []

@@ -297,16 +297,26 @@ async def test_a_cancel_and_a_release_at_once_have_one_winner(home: House) -> No
 
 
 @scenario("S-10")
-async def test_two_approvals_at_once_pay_once(home: House) -> None:
+async def test_two_approvals_at_once_pay_once(home: House, chat: Chat) -> None:
+    """The owner's second tap, twice, and the host's word beside it."""
     token = await home.token()
+    body = {"bands": {"evm-local/native": {"tapMax": str(25 * ETHER), "codeMax": str(25 * ETHER)}}}
+    assert (await home.host("PUT", "/v1/bands", body)).is_success
     row = await home.paid(token, 25 * ETHER)
+    await chat.taps(await chat.finds("payee", button="Approve"), "Approve")
+    confirm = await chat.finds("payee", button="Confirm")
 
-    answers = await asyncio.gather(
-        *(home.host("POST", f"/v1/transactions/{row}/approve", {}) for _ in range(5))
+    *tapped, answers = await asyncio.gather(
+        chat.taps(confirm, "Confirm"),
+        chat.taps(confirm, "Confirm"),
+        asyncio.gather(
+            *(home.host("POST", f"/v1/transactions/{row}/approve", {}) for _ in range(3))
+        ),
     )
     await home.world.quiet()
 
-    assert sum(a.is_success for a in answers) == 1
+    won = [tap["answer"] == "Approved." for tap in tapped] + [a.is_success for a in answers]
+    assert won.count(True) == 1
     assert home.world.chain.received("payee") == 25 * ETHER
 
 

@@ -1,13 +1,16 @@
 """Whose updates count: as Telegram would send them, through its Bot API to the polling bot."""
 
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.attacks.catalogue import scenario
 from tests.attacks.test_owner import bands
 from tests.attacks.test_stop import state
 from tests.support.chain import ETHER
-from tests.support.chat import OUTGOING, OWNER_ID, Chat, data_of
-from tests.support.house import House
+from tests.support.chat import OUTGOING, OWNER_ID, Chat, chat_of, data_of
+from tests.support.house import House, house
 
 OLGA = {"id": OWNER_ID, "is_bot": False, "first_name": "Olga"}
 MALLORY = {"id": 8, "is_bot": False, "first_name": "Mallory"}
@@ -58,6 +61,33 @@ async def test_only_the_owners_own_words_in_his_private_chat_are_heard(
     answers = [(call["method"], call["params"]["chat_id"]) for call in chat.calls(*OUTGOING)]
     assert answers[before:] == [("sendMessage", str(OWNER_ID))]
     assert await home.world.facts() == facts
+
+
+@scenario("TG-g", "TG-c")
+@pytest.mark.parametrize("paired", [True, False], ids=["owned", "ownerless"])
+async def test_a_pairing_code_counts_in_a_private_chat_only(
+    tmp_path: Path, *, paired: bool
+) -> None:
+    """Read in a group, forwarded or edited in, it proves nobody; and the bot does not speak there."""
+    async with house(tmp_path / "home", paired=paired) as home, chat_of(home) as chat:
+        code = (await home.host("POST", "/v1/pairing")).json()["code"]
+        if paired:
+            await chat.told_all()
+        before = len(chat.calls(*OUTGOING))
+
+        for text in (f"/start {code}", "/start"):
+            somebody = (
+                "message",
+                said(text, **{"from": MALLORY}),
+            )  # in private anybody may send it
+            for update in not_the_owners(text):
+                if update != somebody:
+                    chat.telegram.state.deliver(*update)
+        await chat.asks("/start 0000000000", "This code is not valid.")
+
+        assert [call["method"] for call in chat.calls(*OUTGOING)][before:] == ["sendMessage"]
+        assert (await home.holder("GET", "/v1/pairing")).json()["state"] == "WAITING"
+        await chat.asks(f"/start {code}", "The code is right.")
 
 
 @scenario("TG-g", "TG-a")
