@@ -269,7 +269,7 @@ async def test_fees_count_against_every_limit(home: House) -> None:
 
 def stop_at(home: House, point: str) -> Callable[[], Awaitable[None]]:
     """Have a stop come in at a step of the next payment; await what this returns once it was asked for."""
-    gate, chain = home.world.gate, home.world.chain
+    chain = home.world.chain
     arrived: list[asyncio.Task[None]] = []
 
     async def ask() -> None:
@@ -281,7 +281,7 @@ def stop_at(home: House, point: str) -> Callable[[], Awaitable[None]]:
         if (
             point == STORED
         ):  # nothing is awaited before the next look at the gate: no request fits in between
-            gate.set(StopState.ACTIVATED)
+            home.world.gate.set(StopState.ACTIVATED)
             return
         if point == EXECUTING:
             chain.holding_build = asyncio.Event()
@@ -289,7 +289,7 @@ def stop_at(home: House, point: str) -> Callable[[], Awaitable[None]]:
 
     async def stopping() -> None:
         if point == STORED:
-            gate.set(StopState.NORMAL)  # the cascade follows on its gate
+            home.world.gate.set(StopState.NORMAL)  # the cascade follows on its gate
             await stop(home)
         await asyncio.gather(*arrived)
         assert arrived or point == STORED
