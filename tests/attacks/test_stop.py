@@ -219,6 +219,8 @@ async def test_what_the_owner_ends_during_a_delay_never_leaves(home: House, how:
     else:
         ended = await home.holder("POST", f"/v1/transactions/{row}/cancel", {})
     assert ended.is_success, ended.text
+    if how != "tighten":  # which ends what it forbids when it is due
+        assert (await home.world.row(row)).status == "CANCELLED"
     await home.world.passes(900)
     await home.world.passes(86_400)
 
@@ -258,13 +260,14 @@ def suspending(home: House) -> str:
 
 
 @scenario("S-9", "N-15")
-async def test_a_suspended_wallet_lets_nothing_due_leave(home: House) -> None:
-    """Neither while it is suspended nor once it may pay again."""
+@pytest.mark.parametrize("resumed_after", [1, 900], ids=["before", "after"])
+async def test_a_suspended_wallet_lets_nothing_due_leave(home: House, resumed_after: int) -> None:
+    """Neither while it is suspended nor once it may pay again, before the payment is due or after."""
     token = await home.token()
     row = await home.paid(token, 10 * ETHER)
     assert (await home.holder("POST", suspending(home), {"reason": "moving house"})).is_success
 
-    await home.world.passes(900)
+    await home.world.passes(resumed_after)
 
     assert (await home.world.row(row)).status == "CANCELLED"
     assert answered(await home.sends(token, 1)) == (403, "WALLET_SUSPENDED")
