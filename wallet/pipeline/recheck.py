@@ -233,7 +233,7 @@ async def _note_release(unit: Unit, row: Transaction, now: int) -> None:
 
 
 def _worth(own: Reservation | None, fee: int) -> Worth | PriceGap:
-    """What the row is worth at a fee of ``fee``, at the price of its decision: its dollars do not follow the market."""
+    """What the row is worth at a fee of ``fee``. Its dollars keep the price of its decision."""
     fee_usd = None if own is None else own.fee_worth(fee)
     if own is None or own.usd is None or fee_usd is None:
         return PriceGap.UNKNOWN

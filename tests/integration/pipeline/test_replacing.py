@@ -186,7 +186,12 @@ async def test_a_speed_up_counts_its_ceiling_in_the_limits(world: World) -> None
 
 async def test_a_speed_up_counts_its_ceiling_in_dollars(world: World) -> None:
     world.prices.table[EVM.native.key] = Price(3000, 0, world.clock.now())
-    rule = {"usd": {"limit": "35"}, "window_seconds": 3600, "over": "each_wallet", "otherwise": "deny"}
+    rule = {
+        "usd": {"limit": "35"},
+        "window_seconds": 3600,
+        "over": "each_wallet",
+        "otherwise": "deny",
+    }
     await world.set_rule("CUMULATIVE_LIMIT", rule)
     row = await stuck(world)  # 30 dollars and 3 for its fee, where 6 would be too much
     with pytest.raises(RefusedError) as refused:
