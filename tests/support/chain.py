@@ -63,6 +63,7 @@ class LedgerChain:
         self.block_time = 0  # of the newest block, epoch ms; long ago unless a test says more
         self.simulation_fails = False
         self.fee = FEE
+        self.charges_all = False  # takes the whole fee that a payload offers, not half of it
         self.next_send: list[SendOutcome] = []
         self.swallows = False  # accepts bytes and forgets them
         self.reverts = False  # what lands fails
@@ -273,7 +274,7 @@ class LedgerChain:
         if payload["block"] is not None and self.height > payload["block"] + BLOCKHASH_LIFE:
             return
         sender, amount = payload["from"], payload["amount"]
-        fee = payload["fee"] // 2
+        fee = payload["fee"] if self.charges_all else payload["fee"] // 2
         worked = not self.reverts and self._leaves_rent(sender, payload["to"], amount, fee)
         self.landed[known] = _Landed(
             sender, payload["to"], amount, payload["nonce"], fee, self.height, worked
