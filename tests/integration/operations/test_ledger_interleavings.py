@@ -22,7 +22,7 @@ ALWAYS = (
     *("settle", "take", "approve", "fault") * 2, *("wait",) * 3, *("pay",) * 9,
 )  # fmt: skip
 ORDERS = (*("hold",) * 3, *("speed_up",) * 3, "cancel_sent")
-PRICES = ("price", "price", "lose_price")
+PRICES = ("price", "price", "lose_price") * 2
 
 ONE = ETHER // 2 + FEE_CEILING  # room for one payment, and none for a dearer one
 
@@ -51,8 +51,8 @@ CASTS = {
     "dollars": Cast(
         networks=(EVM.name, SOL.name),
         budgets=(Budget(0, 30 * ETHER), Budget(1, 30 * ETHER)),
-        each=(DollarWindow(6_000, HOUR),),
-        all=(DollarWindow(8_000, 2 * HOUR),),
+        each=(DollarWindow(4_000, HOUR),),
+        all=(DollarWindow(5_000, 2 * HOUR),),
         steps=ALWAYS + ORDERS + PRICES,
     ),
     "solana": Cast(
