@@ -21,6 +21,17 @@ ALWAYS = (
     *("poll", "mine", "cancel", "mend", "crash", "restart", "resume"),
     *("settle", "take", "approve", "fault") * 2, *("wait",) * 3, *("pay",) * 9,
 )  # fmt: skip
+SHORT = (
+    "poll",
+    "mend",
+    "crash",
+    "restart",
+    "fault",
+    "take",
+    "settle",
+    *("wait",) * 3,
+    *("pay",) * 5,
+)
 ORDERS = (*("hold",) * 3, *("speed_up",) * 3, "cancel_sent")
 PRICES = ("price", "price", "lose_price") * 2
 
@@ -38,14 +49,14 @@ CASTS = {
         networks=(EVM.name,),
         budgets=(Budget(0, 30 * ETHER), Budget(0, ONE)),
         each=(Window(2 * ONE, HOUR),),
-        steps=ALWAYS + ORDERS * 2,
+        steps=(*SHORT, *ORDERS, *ORDERS),
         amounts=(ETHER // 2,),
     ),
     "counts": Cast(
         networks=(EVM.name, EVM.name),
-        budgets=(Budget(0, 50 * ETHER, count=3), Budget(0, 50 * ETHER), Budget(1, 50 * ETHER)),
-        each=(Rate(per_hour=2, per_day=5),),
-        all=(Rate(per_hour=3, per_day=7), Window(6 * ETHER, HOUR)),
+        budgets=(Budget(0, 50 * ETHER, count=2), Budget(0, 50 * ETHER), Budget(1, 50 * ETHER)),
+        each=(Rate(per_hour=3, per_day=5),),
+        all=(Rate(per_hour=4, per_day=7), Window(6 * ETHER, HOUR)),
         steps=ALWAYS + ORDERS,
     ),
     "dollars": Cast(
