@@ -63,10 +63,12 @@ class LedgerChain:
         self.block_time = 0  # of the newest block, epoch ms; long ago unless a test says more
         self.simulation_fails = False
         self.fee = FEE
+        self.charges_all = False  # takes the whole fee that a payload offers, not half of it
         self.next_send: list[SendOutcome] = []
         self.swallows = False  # accepts bytes and forgets them
         self.reverts = False  # what lands fails
         self.skip_nonces = 0  # how far ahead of the truth the count is
+        self.rent = 0  # Solana: the least that an account holds, unless it holds nothing at all
         self.sent: list[bytes] = []
         self.built: list[BuildRequest] = []
         self.holding_build: asyncio.Event | None = None
@@ -106,6 +108,8 @@ class LedgerChain:
         balance = self._balance(request.address)
         if balance < request.amount + fee:
             raise ChainError(Code.INSUFFICIENT_FUNDS, "The balance cannot pay.")
+        if not self._leaves_rent(request.address, request.to, request.amount, fee):
+            raise ChainError(Code.SIMULATION_FAILED, "An account would hold less than its rent.")
         is_evm = self._network.chain is ChainName.ETHEREUM
         nonce = self._nonce(request) if is_evm else None
         block = None if is_evm else self.height
@@ -202,6 +206,22 @@ class LedgerChain:
                     self._land(known, payload)
         self.height += blocks - 1
 
+    def takes(self, raw: bytes) -> bool:
+        """Whether a block that somebody makes now could take bytes that were sent, whatever this node holds."""
+        payload = json.loads(json.loads(raw)["payload"])
+        nonce, block = payload["nonce"], payload["block"]
+        if hash_of(raw) in self.landed:
+            return False
+        if nonce is not None:
+            return bool(nonce == self._counted(payload["from"]))
+        return bool(self.height < block + BLOCKHASH_LIFE)
+
+    def take(self, raw: bytes) -> None:
+        """Somebody makes a block of just these bytes; ``takes`` said that it is possible."""
+        self.height += 1
+        self._pool.pop(hash_of(raw), None)
+        self._land(hash_of(raw), json.loads(json.loads(raw)["payload"]))
+
     def forget(self) -> None:
         """The pool is lost, as when a node restarts."""
         self._pool.clear()
@@ -253,15 +273,20 @@ class LedgerChain:
     def _land(self, known: str, payload: dict[str, Any]) -> None:
         if payload["block"] is not None and self.height > payload["block"] + BLOCKHASH_LIFE:
             return
-        worked = not self.reverts
         sender, amount = payload["from"], payload["amount"]
-        fee = payload["fee"] // 2
+        fee = payload["fee"] if self.charges_all else payload["fee"] // 2
+        worked = not self.reverts and self._leaves_rent(sender, payload["to"], amount, fee)
         self.landed[known] = _Landed(
             sender, payload["to"], amount, payload["nonce"], fee, self.height, worked
         )
         self._spent[sender] = self._spent.get(sender, 0) + (amount if worked else 0) + fee
         if worked:
             self._received[payload["to"]] = self.received(payload["to"]) + amount
+
+    def _leaves_rent(self, sender: str, to: str, amount: int, fee: int) -> bool:
+        kept = self._balance(sender) - fee - (0 if to == sender else amount)
+        opened = to == sender or self.received(to) + amount
+        return opened >= self.rent and (kept == 0 or kept >= self.rent)
 
     def _nonce(self, request: BuildRequest) -> int:
         if request.nonce is not None:

@@ -184,6 +184,23 @@ async def test_a_speed_up_counts_its_ceiling_in_the_limits(world: World) -> None
     assert refused.value.code is Code.CUMULATIVE_LIMIT_EXCEEDED
 
 
+async def test_a_speed_up_counts_its_ceiling_in_dollars(world: World) -> None:
+    world.prices.table[EVM.native.key] = Price(3000, 0, world.clock.now())
+    rule = {
+        "usd": {"limit": "35"},
+        "window_seconds": 3600,
+        "over": "each_wallet",
+        "otherwise": "deny",
+    }
+    await world.set_rule("CUMULATIVE_LIMIT", rule)
+    row = await stuck(world)  # 30 dollars and 3 for its fee, where 6 would be too much
+    with pytest.raises(RefusedError) as refused:
+        await order(world, row, Purpose.SPEED_UP)
+    assert refused.value.code is Code.CUMULATIVE_LIMIT_EXCEEDED
+    [held] = await world.database.read(lambda unit: unit.ledger.reservations())
+    assert (held.fee, held.worth) == (FEE_CEILING, 33 * DOLLAR)
+
+
 async def test_a_speed_up_keeps_the_sessions_own_limit(world: World) -> None:
     limits = {EVM.native.key: INSTANT + FEE_CEILING}
     session = await world.new_session(world.wallet, limits=limits)
