@@ -129,7 +129,7 @@ def test_an_id_that_is_none_reaches_no_file(
     assert sorted(keystore_files(made)) == before
 
 
-@scenario("SEC-04-05", "SEC-01-03")
+@scenario("SEC-04-05")
 def test_a_stop_ends_the_process_that_held_the_keys(shared_stop: Sandbox) -> None:
     """Wiping memory is not promised; ending the signer is, and it is what counts."""
     daemon = shared_stop.daemon_pids[-1]
