@@ -11,6 +11,7 @@ from tests.support.house import House, bearer
 from tests.support.vault import PASSWORD
 from wallet.domain.facts import Fact
 from wallet.errors import RefusedError
+from wallet.notifications.messages import say
 
 ADDRESS = "/v1/wallet/address"
 OPEN = ("/health", "/ready")
@@ -138,6 +139,14 @@ async def test_a_signer_that_cannot_be_killed_does_not_undo_the_stop(home: House
     assert stored.status == "CANCELLED"
     assert not home.world.keyring.is_open
     assert answered(await home.sends(token, 1)) == (503, "SYSTEM_LOCKED")
+    audit = (await home.holder("GET", "/v1/audit")).json()["items"]
+    assert [row["fact"] for row in audit].count("SIGNER_NOT_KILLED") == 1
+    told = await home.world.database.read(
+        lambda unit: unit.console.alerts_of("SIGNER_NOT_KILLED")
+    )
+    assert [say(alert.kind, alert.payload).headline for alert in told] == [
+        "Stopped, but the signer process did not end"
+    ]
 
 
 @scenario("SEC-03-08")
