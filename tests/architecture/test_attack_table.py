@@ -123,9 +123,7 @@ def test_every_attack_test_proves_something_and_is_run_to_its_end() -> None:
         names = [node.name for node in tree.body if isinstance(node, FUNCTIONS)]
         assert len(set(names)) == len(names), f"{path.name}: one test hides another"
         for node in ast.walk(tree):
-            if isinstance(node, FUNCTIONS) and (
-                node.name.startswith("test_") or _scenarios(node)
-            ):
+            if isinstance(node, FUNCTIONS) and (node.name.startswith("test_") or _scenarios(node)):
                 place = f"{path.name}: {node.name}"
                 assert _scenarios(node), f"{place} proves nothing of the catalogue"
                 assert node in tree.body, f"{place} is not collected"
@@ -138,9 +136,7 @@ def test_every_attack_test_proves_something_and_is_run_to_its_end() -> None:
 
 
 def _marks(decorators: list[ast.expr]) -> set[str]:
-    return {
-        ast.unparse(one.func if isinstance(one, ast.Call) else one) for one in decorators
-    }
+    return {ast.unparse(one.func if isinstance(one, ast.Call) else one) for one in decorators}
 
 
 def _returns(node: ast.AST) -> Iterator[ast.Return]:

@@ -141,9 +141,7 @@ async def test_a_signer_that_cannot_be_killed_does_not_undo_the_stop(home: House
     assert answered(await home.sends(token, 1)) == (503, "SYSTEM_LOCKED")
     audit = (await home.holder("GET", "/v1/audit")).json()["items"]
     assert [row["fact"] for row in audit].count("SIGNER_NOT_KILLED") == 1
-    told = await home.world.database.read(
-        lambda unit: unit.console.alerts_of("SIGNER_NOT_KILLED")
-    )
+    told = await home.world.database.read(lambda unit: unit.console.alerts_of("SIGNER_NOT_KILLED"))
     assert [say(alert.kind, alert.payload).headline for alert in told] == [
         "Stopped, but the signer process did not end"
     ]

@@ -45,6 +45,4 @@ class Keys:
 
     async def unlock(self, password: str) -> None:
         """WRONG_PASSWORD, KEYSTORE_CORRUPTED; then everything is as locked as before."""
-        self._keyring.fill(
-            await open_keystore(self._store, self._clock, self._vault, password)
-        )
+        self._keyring.fill(await open_keystore(self._store, self._clock, self._vault, password))
