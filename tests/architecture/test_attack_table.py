@@ -116,6 +116,8 @@ def _words(node: ast.AST) -> Iterator[str]:
             yield word
         case ast.alias(name=word):
             yield word.rpartition(".")[2]
+        case _:
+            pass
 
 
 def test_every_attack_test_proves_something_and_is_run_to_its_end() -> None:

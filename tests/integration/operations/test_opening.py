@@ -1,7 +1,5 @@
 """A keystore that does not open is evidence: audited, told to the owner, and not without end."""
 
-from typing import Any
-
 import pytest
 
 from tests.support.disk import full_disk
@@ -10,6 +8,7 @@ from tests.support.world import World
 from wallet.domain.facts import Fact
 from wallet.errors import Code, WalletError
 from wallet.keystore.format import corrupted
+from wallet.ports.vault import Subkeys
 
 DAY = 86_400
 
@@ -22,7 +21,7 @@ async def refused(world: World, password: str = PASSWORD) -> Code:
 
 
 def damaged(world: World, file: str) -> None:
-    async def unlock(_: str) -> Any:
+    async def unlock(password: str) -> Subkeys:
         raise corrupted(file, "its bytes are not as written")
 
     world.vault.unlock = unlock  # type: ignore[method-assign]
