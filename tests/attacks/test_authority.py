@@ -127,3 +127,19 @@ async def test_a_revocation_cannot_be_written_away(home: House) -> None:
     assert answered(await home.agent.get(ADDRESS, headers=bearer(token))) == UNPROVED
     assert answered(await home.sends(token, ETHER // 100)) == UNPROVED
     assert home.world.chain.sent == []
+
+
+@scenario("R-02")
+async def test_an_auto_stop_rule_cannot_be_written_off(home: House) -> None:
+    """What the file says of it without a proof is as if nobody had set it: the default counts."""
+    rule = {"type": "CONSECUTIVE_FAILURES", "rules": {"threshold": 20}}
+    assert (await home.host("PUT", "/v1/autostop", rule)).is_success
+    token = await home.token()
+    home.world.sql("UPDATE autostop_rules SET body = replace(body, 'true', 'false')")
+
+    home.world.chain.simulation_fails = True
+    for _ in range(3):
+        assert (await home.sends(token, ETHER // 100)).is_success
+        await home.world.quiet()
+
+    assert answered(await home.sends(token, ETHER // 100)) == (403, "SESSION_FROZEN")

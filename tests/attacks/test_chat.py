@@ -1,10 +1,9 @@
 """TG and the owner's chat: what a stranger, a thief of the bot's name, or an agent's text can do there."""
 
-import httpx
 import pytest
 
 from tests.attacks.catalogue import scenario
-from tests.support.sandbox import Person, Sandbox, sandbox, until
+from tests.support.sandbox import Sandbox
 
 pytestmark = pytest.mark.xdist_group("shared-sandbox")
 LARGE = "7"
@@ -126,43 +125,3 @@ def test_the_kill_switch_asks_once_and_a_dismissed_question_changes_nothing(
     shared.owner.presses_data(other["message_id"], data)
 
     assert shared.host.status()["state"]["state"] == "NORMAL"
-
-
-@pytest.mark.xdist_group("chat-attacks")
-@scenario("R-03", "TG-e", "N-18")
-def test_a_forged_card_freezes_approving_and_stopping_still_works() -> None:
-    """Somebody with the bot's token rewrote the story above our button."""
-    with sandbox() as own:
-        agent = own.agent("ethereum")
-        row = agent.asks(LARGE)
-        payee = row["toAddress"]
-        card = own.owner.finds(payee, button="Approve")
-
-        forged = own.owner.presses(card, "Approve", stale_text="Pay 0.01 ETH to a friend")
-        assert forged["answered"] is True
-        again = own.owner.presses_data(card["message_id"], data_of(card, "Approve"))
-        assert again["answered"] is True
-        assert agent.sees(row["id"])["status"] == "QUEUED"
-        until(lambda: own.host.status()["bot"]["frozen"], "the host says that approving is frozen")
-
-        httpx.post(
-            f"{own.owner.url}/fault", json={"kind": "502", "method": "sendMessage", "count": 50}
-        ).raise_for_status()
-        stop = own.host.request("POST", "/v1/kill-switch", proved=False, json={"reason": "thief"})
-        assert stop.is_success
-        assert agent.chain.payments_to(payee) == []
-
-
-@pytest.mark.xdist_group("chat-attacks")
-@scenario("TG-e", "N-18")
-def test_a_stop_works_and_is_told_later_when_nothing_reaches_the_chat() -> None:
-    with sandbox() as own:
-        fault = {"kind": "502", "method": "sendMessage", "count": 4}
-        httpx.post(f"{own.owner.url}/fault", json=fault).raise_for_status()
-
-        own.host.does("POST", "/v1/kill-switch", json={"reason": "all channels are down"})
-        own.kills_daemon()
-
-        assert own.host.status()["state"]["state"] == "ACTIVATED"
-        assert isinstance(own.owner, Person)
-        own.owner.finds("Kill switch active", seconds=60)

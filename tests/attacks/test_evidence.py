@@ -57,7 +57,7 @@ async def test_nothing_is_given_back_before_a_failure_is_final(home: House) -> N
 
 @scenario("R-04", "S-7", "SEC-05-BLOCKHASH")
 async def test_a_solana_payment_is_given_up_only_when_it_can_never_land(home: House) -> None:
-    wallet = await home.world.new_wallet("solana", "sol-local")
+    wallet = await home.new_wallet("solana", "sol-local")
     body = {
         "sol-local/native": {
             "instant_max": str(ETHER), "notify_max": str(ETHER), "delay_max": str(ETHER),
@@ -154,7 +154,7 @@ async def test_a_limit_over_all_wallets_is_one_limit(home: House) -> None:
     await home.rule("CUMULATIVE_LIMIT", window(ETHER, over="all_wallets"), walletId=None)
     tokens = [await home.token()]
     for number in range(3):
-        wallet = await home.world.new_wallet(f"w{number}")
+        wallet = await home.new_wallet(f"w{number}")
         await home.rule("SPENDING_LIMIT", tiers(ETHER, ETHER, ETHER), walletId=wallet.id)
         tokens.append(await home.token(wallet))
 

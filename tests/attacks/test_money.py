@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
@@ -301,6 +301,37 @@ async def test_fees_count_against_every_limit(home: House) -> None:
     assert (await home.sends(token, ETHER - ceiling)).status_code == 201
 
 
+def stop_at(home: House, point: str) -> Callable[[], Awaitable[None]]:
+    """Have a stop come in at a step of the next payment; await what this returns once it was asked for."""
+    chain = home.world.chain
+    arrived: list[asyncio.Task[None]] = []
+
+    async def ask() -> None:
+        await stop(home)
+        if chain.holding_build is not None:
+            chain.holding_build.set()
+
+    def arrives() -> None:
+        if (
+            point == STORED
+        ):  # nothing is awaited before the next look at the gate: no request fits in between
+            home.world.gate.set(StopState.ACTIVATED)
+            return
+        if point == EXECUTING:
+            chain.holding_build = asyncio.Event()
+        arrived.append(asyncio.create_task(ask()))
+
+    async def stopping() -> None:
+        if point == STORED:
+            home.world.gate.set(StopState.NORMAL)  # the cascade follows on its gate
+            await stop(home)
+        await asyncio.gather(*arrived)
+        assert arrived or point == STORED
+
+    home.world.checkpoints.at[point] = arrives
+    return stopping
+
+
 @scenario("N-13", "R-11")
 @pytest.mark.parametrize(
     ("point", "while_stopped", "in_the_end", "paid"),
@@ -314,11 +345,10 @@ async def test_a_stop_between_two_steps_sends_nothing_that_was_not_sent(
     home: House, point: str, while_stopped: str, in_the_end: str, paid: int
 ) -> None:
     """Before the signature it is cancelled; signed and unsent, its nonce is filled later; sent, it is tracked."""
-    token, gate = await home.token(), home.world.gate
-    home.world.checkpoints.at[point] = lambda: gate.set(StopState.ACTIVATED)
+    token = await home.token()
+    stopping = stop_at(home, point)
     row = await home.paid(token, ETHER // 2)
-    gate.set(StopState.NORMAL)  # the cascade follows on its gate
-    await stop(home)
+    await stopping()
     for _ in range(3):
         home.world.clock.advance(30)
         await home.world.tick()

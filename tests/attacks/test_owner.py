@@ -1,6 +1,7 @@
 """Who may answer for the owner: factors, bands, pairing, claim codes and renewals."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,7 +11,8 @@ from tests.attacks.catalogue import scenario
 from tests.attacks.test_sessions import answered, claims_of
 from tests.attacks.test_stop import stop
 from tests.support.chain import ETHER
-from tests.support.house import House, bearer, tiers
+from tests.support.chat import OWNER_ID, Chat, chat_of
+from tests.support.house import House, bearer, house, tiers
 from tests.support.vault import PASSWORD, code_at
 from wallet.ports.world import TAPPED
 
@@ -34,34 +36,50 @@ async def bands(home: House, tap: int, code: int) -> None:
 
 
 @scenario("N-10")
-async def test_without_an_owner_nothing_above_instant_is_even_stored(home: House) -> None:
-    token = await home.token()
-    home.world.sql("DELETE FROM owner")
+async def test_without_an_owner_nothing_above_instant_is_even_stored(tmp_path: Path) -> None:
+    """Until one was paired, by a code in the chat and a yes on the host."""
+    async with house(tmp_path / "ownerless", paired=False) as home, chat_of(home) as chat:
+        token = await home.token()
+        for amount in (2 * ETHER, 10 * ETHER, 60 * ETHER):
+            assert answered(await home.sends(token, amount)) == (403, "OWNER_NOT_CONNECTED")
+        assert (await home.sends(token, ETHER)).status_code == 201
 
-    for amount in (2 * ETHER, 10 * ETHER, 60 * ETHER):
-        assert answered(await home.sends(token, amount)) == (403, "OWNER_NOT_CONNECTED")
-    assert (await home.sends(token, ETHER)).status_code == 201
+        code = (await home.host("POST", "/v1/pairing")).json()["code"]
+        await chat.asks(f"/start {code}", "The code is right.")
+        assert answered(await home.sends(token, 2 * ETHER)) == (403, "OWNER_NOT_CONNECTED")
+        confirm = {"userId": OWNER_ID}
+        assert (await home.host("POST", "/v1/pairing/confirm", confirm)).is_success
+        assert (await home.sends(token, 2 * ETHER)).status_code == 201
 
 
 @scenario("R-18")
-async def test_a_band_bounds_a_day_and_not_only_one_approval(home: House) -> None:
+async def test_a_band_bounds_a_day_and_not_only_one_approval(home: House, chat: Chat) -> None:
     """What taps released counts together; above it the code is asked for, above that the host."""
     token = await home.token()
-    await bands(home, 50 * ETHER, 60 * ETHER)
+    await home.rule("SPENDING_LIMIT", tiers(1, 2, 3))
+    await bands(home, 10 * ETHER, 12 * ETHER)
     await enrol(home)
-    first, second, third = [await home.paid(token, 21 * ETHER, f"p{n}") for n in range(3)]
-    desk = home.world.app.operations.approvals
+    payees = [f"Payee{number}" for number in range(4)]
+    rows = [
+        await home.paid(token, amount * ETHER, payee)
+        for amount, payee in zip((4, 4, 4, 9), payees, strict=True)
+    ]
+    hoarded = await chat.finds(payees[3], button="Approve")  # while a tap would do
 
-    assert (await desk.factor_needed(first)).value == "TAP"
-    for row in (first, second):
-        row_digest = (await home.world.row(row)).digest
-        await desk.approve(
-            row, digest=row_digest, factor=(await desk.factor_needed(row)), actor="t"
-        )
-    assert (await desk.factor_needed(third)).value == "CODE"
-    assert answered(await approve(home, third)) == (403, "FACTOR_REQUIRED")
-    code = code_at(home.world.clock.now())
-    assert (await approve(home, third, totpCode=code)).is_success
+    for payee in payees[:2]:
+        assert (await chat.approves(payee))["answer"] == "Approved."
+    asked = await chat.taps(await chat.finds(payees[2], button="Approve"), "Approve")
+    assert "6-digit code" in asked["answer"]
+    assert (await home.world.row(rows[2])).consent_at is None
+    assert answered(await approve(home, rows[2])) == (403, "FACTOR_REQUIRED")
+    await chat.asks(code_at(home.world.clock.now()), "Approved.")
+    await home.world.quiet()
+
+    refused = await chat.taps(hoarded, "Approve")
+    assert f"waiaas approve {rows[3]}" in refused["answer"]
+    assert (await home.world.row(rows[3])).consent_at is None
+    received = [home.world.chain.received(payee) for payee in payees]
+    assert received == [4 * ETHER, 4 * ETHER, 4 * ETHER, 0]
 
 
 @scenario("R-18", "OA-03")
@@ -117,53 +135,96 @@ async def test_what_proves_the_owner_changes_only_with_what_proved_him_before(ho
 
 
 @scenario("R-14")
-async def test_a_lost_app_is_replaced_after_a_day_that_the_chat_can_cancel(home: House) -> None:
+async def test_a_lost_app_is_replaced_after_a_day_that_the_chat_can_cancel(
+    home: House, chat: Chat
+) -> None:
+    """Once: whoever took the account must not keep the owner out for ever."""
     await enrol(home)
-    assert (await home.host("POST", "/v1/factor/reset")).status_code == 201
-    assert "FACTOR_RESET_STARTED" in await home.world.alerts()
+    reset, anew = "/v1/factor/reset", "/v1/factor/totp"
+    assert (await home.host("POST", reset)).status_code == 201
+    first = await chat.finds(button="Cancel reset")
+    assert "Your authenticator app stays" in (await chat.taps(first, "Cancel reset"))["answer"]
+    home.world.clock.advance(86_400)
+    assert answered(await home.host("POST", anew)) == (403, "FACTOR_REQUIRED")
 
+    assert (await home.host("POST", reset)).status_code == 201
+    second = await chat.finds(button="Cancel reset", after=first["message_id"])
+    for message in (first, second):
+        await chat.taps(message, "Cancel reset")
     home.world.clock.advance(86_399)
-    assert answered(await home.host("POST", "/v1/factor/totp")) == (403, "FACTOR_REQUIRED")
+    assert answered(await home.host("POST", anew)) == (403, "FACTOR_REQUIRED")
     home.world.clock.advance(1)
-    assert (await home.host("POST", "/v1/factor/totp")).status_code == 201
+    assert (await home.host("POST", anew)).status_code == 201
+
+
+REFUSED = "This code is not valid."
 
 
 @scenario("TG-c", "R-14")
-async def test_a_pairing_code_dies_of_time_of_guesses_and_of_use(home: House) -> None:
-    desk = home.world.app.owner
+async def test_a_pairing_code_dies_of_time_of_guesses_and_of_use(home: House, chat: Chat) -> None:
+    """Somebody else sends codes to the bot; the owner, who may always write there, tries a used one."""
 
     async def fresh() -> str:
         answer = await home.host("POST", "/v1/pairing")
         return str(answer.json()["code"])
 
+    async def shown() -> dict[str, Any]:
+        return dict((await home.holder("GET", "/v1/pairing")).json())
+
     old = await fresh()
     home.world.clock.advance(600)
-    assert not await desk.offer_pairing(old, 9, 9, "Late", None)
+    await chat.stranger.says(
+        f"/start {old}"
+    )  # who is not even told that it is none: no code waits
+    await chat.asks(f"/start {old}", REFUSED)
 
     guessed = await fresh()
     for number in range(5):
-        assert not await desk.offer_pairing(f"{number:010d}", 9, 9, "Guesser", None)
-    assert not await desk.offer_pairing(guessed, 9, 9, "Guesser", None)
+        await chat.asks(f"/start {number:010d}", REFUSED, who=chat.stranger)
+    await chat.asks(f"/start {guessed}", REFUSED)
+    assert (await shown())["state"] == "VOID"
 
     used = await fresh()
-    assert await desk.offer_pairing(used, 8, 8, "Olga", None)
-    assert not await desk.offer_pairing(used, 9, 9, "Second", None)
-    shown = (await home.holder("GET", "/v1/pairing")).json()
-    assert (shown["state"], shown["candidate"]["id"]) == ("CANDIDATE", 8)
-    confirm = "/v1/pairing/confirm"
-    assert (await home.holder("POST", confirm, {"userId": 8})).status_code == 401
-    assert (await home.host("POST", confirm, {"userId": 9})).status_code == 403
-    assert (await home.world.app.owner.owner()).user_id == 7  # type: ignore[union-attr]
-    assert (await home.host("POST", confirm, {"userId": 8})).is_success
-    assert (await home.world.app.owner.owner()).user_id == 8  # type: ignore[union-attr]
+    await chat.asks(f"/start {used}", "The code is right.", who=chat.stranger)
+    await chat.asks(f"/start {used}", REFUSED)
+    thief = chat.telegram.state.people["stranger"].id
+    found = await shown()
+    assert (found["state"], found["candidate"]["id"]) == ("CANDIDATE", thief)
+    said = [m["text"] for m in await chat.stranger.messages() if m["from"] == "bot"]
+    assert len(said) == 6
+
+
+@scenario("TG-c", "R-14")
+async def test_who_sent_a_code_is_nobody_until_the_host_says_yes_to_that_very_account(
+    home: House, chat: Chat
+) -> None:
+    code = (await home.host("POST", "/v1/pairing")).json()["code"]
+    await chat.asks(f"/start {code}", "The code is right.", who=chat.stranger)
+    new, confirm = chat.telegram.state.people["stranger"].id, "/v1/pairing/confirm"
+
+    assert (await home.holder("POST", confirm, {"userId": new})).status_code == 401
+    assert (await home.host("POST", confirm, {"userId": OWNER_ID})).status_code == 403
+    await chat.stranger.says("/status")
+    await chat.asks("/status", "Running")
+    assert len(await chat.stranger.messages()) == 3  # the code, its answer, and silence
+
+    assert (await home.host("POST", confirm, {"userId": new})).is_success
+    await chat.finds("no longer belongs to the owner")
+    await chat.owner.says("/killswitch")
+    await chat.asks("/status", "Running", who=chat.stranger)
+    assert (await chat.owner.messages())[-1]["text"] == "/killswitch"
 
 
 @scenario("H-03")
-async def test_while_stopped_nothing_is_released(home: House) -> None:
+async def test_while_stopped_nothing_is_released(home: House, chat: Chat) -> None:
     token = await home.token()
+    await bands(home, 50 * ETHER, 60 * ETHER)
     row = await home.paid(token, 25 * ETHER)
+    await chat.taps(await chat.finds("payee", button="Approve"), "Approve")
+    hoarded = await chat.finds("payee", button="Confirm")
     await stop(home)
 
+    assert (await chat.taps(hoarded, "Confirm"))["answer"] == "This button is out of date."
     assert (await approve(home, row)).status_code in {409, 410, 503}
     assert (await home.host("POST", "/v1/unlock")).status_code == 503
     assert home.world.chain.sent == []

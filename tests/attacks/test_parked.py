@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.attacks.catalogue import scenario
-from tests.support.chat import Chat, chatting
+from tests.support.console_chat import Chat, chatting
 from tests.support.telegram_sandbox import telegram_sandbox
 
 BROKEN = "CREATE TRIGGER broken BEFORE INSERT ON handles BEGIN SELECT RAISE(ABORT, 'no'); END"

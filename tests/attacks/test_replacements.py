@@ -6,7 +6,6 @@ from tests.attacks.catalogue import scenario
 from tests.support.chain import ETHER
 from tests.support.house import House
 from tests.support.world import PAYEE
-from wallet.domain.sessions import Session
 from wallet.ports.chain import SendOutcome
 
 AMOUNT = ETHER // 2
@@ -29,8 +28,8 @@ async def replaced(home: House, token: str, order: str, *, arrives: bool) -> str
 
 async def spent(home: House) -> int:
     """What all sessions together have spent."""
-    sessions: list[Session] = await home.world.app.sessions.list()
-    return sum(session.spent.get("evm-local/native", 0) for session in sessions)
+    sessions = (await home.holder("GET", "/v1/sessions")).json()["items"]
+    return sum(int(session["spent"].get("evm-local/native", "0")) for session in sessions)
 
 
 @scenario("R-05")

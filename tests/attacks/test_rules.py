@@ -8,6 +8,7 @@ import pytest
 from tests.attacks.catalogue import scenario
 from tests.attacks.test_sessions import answered, claims_of
 from tests.support.chain import ETHER
+from tests.support.chat import Chat
 from tests.support.house import SEND, House, bearer, tiers, window
 
 FEE_CEILING = 10**15
@@ -155,35 +156,38 @@ async def test_a_delay_ends_when_it_ends_and_not_a_second_earlier(home: House) -
 
 
 @scenario("SEC-02-07")
-async def test_an_answer_after_the_question_lapsed_changes_nothing(home: House) -> None:
-    await home.rule("SPENDING_LIMIT", tiers(ETHER, 5 * ETHER, 20 * ETHER, approval_timeout=3600))
+async def test_an_answer_after_the_question_lapsed_changes_nothing(
+    home: House, chat: Chat
+) -> None:
+    """The time runs from when the card reached the owner; neither his tap nor the host is a second late."""
+    await home.rule("SPENDING_LIMIT", tiers(1, 2, 3, approval_timeout=3600))
     token = await home.token()
-    early, late = await home.paid(token, 21 * ETHER), await home.paid(token, 22 * ETHER)
-    for row in (early, late):  # the time runs from the delivery of the card
-        await home.world.database.run(
-            lambda unit, row=row: unit.transactions.note(  # type: ignore[misc]
-                row, expires_at=home.world.clock.now() + 3_600_000
-            )
-        )
+    early, late = [await home.paid(token, 4 * ETHER, payee) for payee in ("Early", "Late")]
+    cards = [await chat.finds(payee, button="Approve") for payee in ("Early", "Late")]
+    await chat.told_all()
 
     home.world.clock.advance(3599)
-    assert (await home.host("POST", f"/v1/transactions/{early}/approve", {})).is_success
-    home.world.clock.advance(2)
+    assert (await chat.approves("Early"))["answer"] == "Approved."
+    home.world.clock.advance(1)
+    tapped = await chat.taps(cards[1], "Approve")
     refused = await home.host("POST", f"/v1/transactions/{late}/approve", {})
 
+    assert tapped["answer"] == "This button is out of date."
     assert (refused.status_code, refused.json()["retryable"]) == (410, False)
     await home.world.tick()
     assert (await home.sees(token, late))["status"] == "EXPIRED"
     again = await home.host("POST", f"/v1/transactions/{late}/approve", {})
     assert again.status_code == 410
-    assert home.world.chain.received("payee") == 21 * ETHER
+    assert (await home.sees(token, early))["status"] != "EXPIRED"
+    assert home.world.chain.received("Early") == 4 * ETHER
+    assert home.world.chain.received("Late") == 0
 
 
 @scenario("SEC-02-08")
 async def test_a_wallets_rule_and_a_global_one_both_hold(home: House) -> None:
     """The stricter of the two decides, whichever it is."""
     token = await home.token()
-    other = await home.token(await home.world.new_wallet("other"))
+    other = await home.token(await home.new_wallet("other"))
     await home.rule("SPENDING_LIMIT", tiers(10, 20, 30), walletId=None)
 
     assert await tier_of(home, token, 15) == "NOTIFY"

@@ -90,7 +90,7 @@ async def test_a_revoked_session_is_dead_with_its_very_next_request(home: House)
 @scenario("SEC-01-04")
 async def test_an_agent_sees_and_moves_only_what_its_own_session_may(home: House) -> None:
     mine = await home.token()
-    other_wallet = await home.world.new_wallet("other")
+    other_wallet = await home.new_wallet("other")
     theirs = await home.token(other_wallet)
     row = await home.paid(mine, ETHER // 100)
 

@@ -7,11 +7,10 @@ import pytest
 from tests.attacks.catalogue import scenario
 from tests.attacks.test_sessions import answered, claims_of
 from tests.support.chain import ETHER
+from tests.support.chat import Chat, data_of
 from tests.support.house import House, bearer
 from tests.support.vault import PASSWORD
 from wallet.domain.facts import Fact
-from wallet.errors import RefusedError
-from wallet.notifications.messages import say
 
 ADDRESS = "/v1/wallet/address"
 OPEN = ("/health", "/ready")
@@ -122,7 +121,9 @@ async def test_a_token_from_before_the_stop_is_dead_after_the_recovery(home: Hou
 
 
 @scenario("SEC-03-07")
-async def test_a_signer_that_cannot_be_killed_does_not_undo_the_stop(home: House) -> None:
+async def test_a_signer_that_cannot_be_killed_does_not_undo_the_stop(
+    home: House, chat: Chat
+) -> None:
     token = await home.token()
     row = await home.paid(token, 10 * ETHER)
 
@@ -141,10 +142,7 @@ async def test_a_signer_that_cannot_be_killed_does_not_undo_the_stop(home: House
     assert answered(await home.sends(token, 1)) == (503, "SYSTEM_LOCKED")
     audit = (await home.holder("GET", "/v1/audit")).json()["items"]
     assert [row["fact"] for row in audit].count("SIGNER_NOT_KILLED") == 1
-    told = await home.world.database.read(lambda unit: unit.console.alerts_of("SIGNER_NOT_KILLED"))
-    assert [say(alert.kind, alert.payload).headline for alert in told] == [
-        "Stopped, but the signer process did not end"
-    ]
+    await chat.finds("Stopped, but the signer process did not end", "On the host: waiaas stop")
 
 
 @scenario("SEC-03-08")
@@ -205,19 +203,29 @@ async def test_a_recovery_needs_the_guard_list_only_and_a_wrong_password_does_no
 
 
 @scenario("S-9", "N-15")
-@pytest.mark.parametrize("how", ["revoke", "stop", "tighten", "reject"])
+@pytest.mark.parametrize("how", ["revoke", "freeze", "suspend", "stop", "tighten", "reject"])
 async def test_what_the_owner_ends_during_a_delay_never_leaves(home: House, how: str) -> None:
     token = await home.token()
     row = await home.paid(token, 10 * ETHER)
+    session = f"/v1/sessions/{claims_of(token)['sid']}"
 
     if how == "revoke":
-        await home.holder("DELETE", f"/v1/sessions/{claims_of(token)['sid']}")
+        ended = await home.holder("DELETE", session)
+    elif how == "freeze":
+        ended = await home.holder("POST", f"{session}/freeze", {"reason": "a test"})
+    elif how == "suspend":
+        ended = await home.holder("POST", suspending(home), {"reason": "a test"})
     elif how == "stop":
-        await stop(home)
+        ended = await home.holder("POST", "/v1/kill-switch", {"reason": "a test"})
     elif how == "tighten":
-        await home.rule("WHITELIST", {"allowed_addresses": ["Other"], "otherwise": "deny"})
+        rules = {"allowed_addresses": ["Other"], "otherwise": "deny"}
+        body = {"walletId": home.world.wallet.id, "type": "WHITELIST", "rules": rules}
+        ended = await home.host("PUT", "/v1/policies", body)
     else:
-        await home.holder("POST", f"/v1/transactions/{row}/cancel", {})
+        ended = await home.holder("POST", f"/v1/transactions/{row}/cancel", {})
+    assert ended.is_success, ended.text
+    if how != "tighten":  # which ends what it forbids when it is due
+        assert (await home.world.row(row)).status == "CANCELLED"
     await home.world.passes(900)
     await home.world.passes(86_400)
 
@@ -227,16 +235,53 @@ async def test_what_the_owner_ends_during_a_delay_never_leaves(home: House, how:
 
 
 @scenario("S-9", "N-15")
-async def test_a_suspended_wallet_lets_nothing_due_leave(home: House) -> None:
+@pytest.mark.parametrize("how", ["revoke", "stop", "cancel"])
+async def test_what_the_owner_ends_in_the_chat_during_a_delay_never_leaves(
+    home: House, chat: Chat, how: str
+) -> None:
     token = await home.token()
     row = await home.paid(token, 10 * ETHER)
-    home.world.sql("UPDATE wallets SET status = 'SUSPENDED' WHERE id = ?", home.world.wallet.id)
 
+    if how == "cancel":
+        await chat.taps(await chat.finds("payee", button="Cancel payment"), "Cancel payment")
+    elif how == "stop":
+        await chat.taps(await chat.asks("/killswitch", button="Confirm"), "Confirm")
+    else:  # the newest of the offers, one a session
+        await chat.asks("/revoke", button="Revoke")
+        await chat.asks("/help", "What you can do here")
+        for offer in await chat.owner.messages():
+            if data_of(offer, "Revoke"):
+                await chat.taps(offer, "Revoke")
     await home.world.passes(900)
+    await home.world.passes(86_400)
 
     assert (await home.world.row(row)).status == "CANCELLED"
     assert home.world.chain.sent == []
+    assert await home.world.reserved() == 0
+
+
+def suspending(home: House) -> str:
+    return f"/v1/wallets/{home.world.wallet.id}/suspend"
+
+
+@scenario("S-9", "N-15")
+@pytest.mark.parametrize("resumed_after", [1, 900], ids=["before", "after"])
+async def test_a_suspended_wallet_lets_nothing_due_leave(home: House, resumed_after: int) -> None:
+    """Neither while it is suspended nor once it may pay again, before the payment is due or after."""
+    token = await home.token()
+    row = await home.paid(token, 10 * ETHER)
+    assert (await home.holder("POST", suspending(home), {"reason": "moving house"})).is_success
+
+    await home.world.passes(resumed_after)
+
+    assert (await home.world.row(row)).status == "CANCELLED"
     assert answered(await home.sends(token, 1)) == (403, "WALLET_SUSPENDED")
+    resuming = f"/v1/wallets/{home.world.wallet.id}/resume"
+    assert (await home.holder("POST", resuming)).status_code == 401
+    assert (await home.host("POST", resuming)).is_success
+    await home.world.passes(900)
+    assert home.world.chain.sent == []
+    assert (await home.sends(token, 1)).status_code == 201
 
 
 @scenario("S-10")
@@ -260,16 +305,26 @@ async def test_a_cancel_and_a_release_at_once_have_one_winner(home: House) -> No
 
 
 @scenario("S-10")
-async def test_two_approvals_at_once_pay_once(home: House) -> None:
+async def test_two_approvals_at_once_pay_once(home: House, chat: Chat) -> None:
+    """The owner's second tap, twice, and the host's word beside it."""
     token = await home.token()
+    body = {"bands": {"evm-local/native": {"tapMax": str(25 * ETHER), "codeMax": str(25 * ETHER)}}}
+    assert (await home.host("PUT", "/v1/bands", body)).is_success
     row = await home.paid(token, 25 * ETHER)
+    await chat.taps(await chat.finds("payee", button="Approve"), "Approve")
+    confirm = await chat.finds("payee", button="Confirm")
 
-    answers = await asyncio.gather(
-        *(home.host("POST", f"/v1/transactions/{row}/approve", {}) for _ in range(5))
+    *tapped, answers = await asyncio.gather(
+        chat.taps(confirm, "Confirm"),
+        chat.taps(confirm, "Confirm"),
+        asyncio.gather(
+            *(home.host("POST", f"/v1/transactions/{row}/approve", {}) for _ in range(3))
+        ),
     )
     await home.world.quiet()
 
-    assert sum(a.is_success for a in answers) == 1
+    won = [tap["answer"] == "Approved." for tap in tapped] + [a.is_success for a in answers]
+    assert won.count(True) == 1
     assert home.world.chain.received("payee") == 25 * ETHER
 
 
@@ -302,16 +357,23 @@ async def test_removing_the_halt_file_is_no_recovery(home: House) -> None:
 
 
 @scenario("R-41")
-async def test_the_chat_can_hold_a_recovery_up_once_and_no_longer(home: House) -> None:
-    """Somebody who took the account must not keep the wallet stopped for ever."""
+async def test_the_chat_can_hold_a_recovery_up_once_and_no_longer(home: House, chat: Chat) -> None:
+    """A thief of the account hoards buttons while they are offered: those of one recovery stop no other."""
     await stop(home)
-    safety = home.world.app.safety
     assert (await recover(home))[0] in {200, 202}
-    await safety.cancel_recovery("telegram", from_chat=True)
+    told = await chat.finds(button="Cancel recovery")
+    asked = [await chat.asks("/killswitch", button="Cancel recovery") for _ in range(2)]
+
+    held_up = await chat.taps(asked[0], "Cancel recovery")
+    assert "Recovery cancelled" in held_up["answer"]
+    assert await state(home) == "ACTIVATED"
     assert (await recover(home))[0] in {200, 202}
 
-    with pytest.raises(RefusedError):
-        await safety.cancel_recovery("telegram", from_chat=True)
-
+    for message in (told, *asked):
+        await chat.taps(message, "Cancel recovery")
+        assert await state(home) == "RECOVERING"
+    now = await chat.asks("/killswitch", "waiaas recover --cancel")
+    announced = await chat.finds("Recovery started again")
+    assert (now["buttons"], announced["buttons"]) == ([], [])
     await home.world.passes(86_400)
     assert await state(home) == "NORMAL"

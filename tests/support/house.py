@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from tests.support.chain import ETHER
+from tests.support.chain import ETHER, EVM
 from tests.support.vault import PASSWORD
 from tests.support.world import World, built
 from wallet.api.agent import Door, agent_app
@@ -71,6 +71,15 @@ class House:
     async def holder(self, method: str, path: str, body: Any = None) -> httpx.Response:
         """A call by somebody who can open the socket and knows nothing."""
         return await self.owner.request(method, path, json={} if body is None else body)
+
+    async def new_wallet(self, name: str, network: str = EVM.name) -> Wallet:
+        body = {"name": name, "network": network, "preset": "normal"}
+        made = await self.host("POST", "/v1/wallets", body)
+        assert made.status_code == 201, made.text
+        wallet_id = made.json()["id"]
+        found = await self.world.database.read(lambda unit: unit.wallets.get(wallet_id))
+        assert found is not None
+        return found
 
     async def token(self, wallet: Wallet | None = None, **limits: Any) -> str:
         """A new session's token, claimed over the agent's door. Generous unless told otherwise."""
@@ -152,9 +161,9 @@ def window(limit: int, **more: Any) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def house(folder: Path) -> AsyncIterator[House]:
-    """An unlocked wallet with an owner, one EVM wallet of 100 ETH and wide rules."""
-    async with built(folder) as world:
+async def house(folder: Path, *, paired: bool = True) -> AsyncIterator[House]:
+    """An unlocked wallet, with an owner unless not ``paired``, one EVM wallet of 100 ETH and wide rules."""
+    async with built(folder, paired=paired) as world:
         made = House(world)
         await made.rule("SPENDING_LIMIT", tiers(ETHER, 5 * ETHER, 20 * ETHER))
         await made.rule("CUMULATIVE_LIMIT", window(10**30))

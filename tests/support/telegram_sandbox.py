@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
@@ -56,10 +56,17 @@ def telegram_sandbox(*options: str) -> Iterator[TelegramSandbox]:
         process.stdout.close()
 
 
+class Reachable(Protocol):
+    """A stand-in, whichever process it runs in."""
+
+    @property
+    def api(self) -> str: ...
+
+
 class Visitor:
     """A person at the chat: the owner, or the stranger."""
 
-    def __init__(self, sandbox: TelegramSandbox, name: str = "owner") -> None:
+    def __init__(self, sandbox: Reachable, name: str = "owner") -> None:
         self.name = name
         self._http = httpx.AsyncClient(base_url=sandbox.api, timeout=10)
 

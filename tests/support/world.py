@@ -294,7 +294,9 @@ class World:
 
 
 @asynccontextmanager
-async def built(folder: Path, *, loosening_wait: int = 0) -> AsyncIterator[World]:
+async def built(
+    folder: Path, *, loosening_wait: int = 0, paired: bool = True
+) -> AsyncIterator[World]:
     """A world born as a sandbox, unlocked, paired, with one EVM wallet and a session. Fails on crashed tasks.
 
     Changes of rules count at once unless ``loosening_wait`` (seconds) says otherwise.
@@ -312,7 +314,8 @@ async def built(folder: Path, *, loosening_wait: int = 0) -> AsyncIterator[World
         await give_birth(world.database, world.vault, clock, birth, world.keyring)
         await world.app.freshness.note()
         await world.start()
-        await world.pair()
+        if paired:
+            await world.pair()
         world.wallet = await world.new_wallet("main")
         world.session = await world.new_session(world.wallet)
         yield world

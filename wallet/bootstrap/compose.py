@@ -355,7 +355,7 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         policies=policies,
         loosenings=loosenings,
         rehearsal=Rehearsal(store, clock, rule_checks),
-        autostop=AutoStop(store, clock),
+        autostop=AutoStop(store, clock, ground.keyring),
         holds=Holds(store, clock),
         clock_watch=clock_watch,
         owner=owner,

@@ -10,6 +10,7 @@ from wallet.domain.facts import Fact
 from wallet.errors import AuthError, Code, NotFoundError
 from wallet.ports.store import Store, Unit
 from wallet.ports.world import Clock
+from wallet.safety.keyring import Keyring
 from wallet.wire.autostop import parse_stop_rule
 
 
@@ -26,9 +27,10 @@ class StopRuleLine:
 class AutoStop:
     """Every change is audited and announced in the chat."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, keyring: Keyring) -> None:
         self._store = store
         self._clock = clock
+        self._keyring = keyring
 
     async def list(self, wallet_id: str | None = None) -> Sequence[StopRuleLine]:
         """What counts for the wallet; with None the rules for all and those of single wallets."""
@@ -58,8 +60,9 @@ class AutoStop:
         """Change the named fields of a rule; the others stay as they count now.
 
         Raises POLICY_INVALID with every issue; MASTER_PASSWORD_REQUIRED where it loosens and nobody has
-        ``proved`` to know the password.
+        ``proved`` to know the password; KEYSTORE_LOCKED while nothing can be proved.
         """
+        self._keyring.require()
 
         async def body(unit: Unit) -> StopRuleLine:
             await _require_wallet(unit, wallet_id)
@@ -75,7 +78,11 @@ class AutoStop:
     async def reset(
         self, kind: StopRule, wallet_id: str | None, *, actor: str, proved: bool
     ) -> StopRuleLine:
-        """Back to the rule for all wallets, or to the default. POLICY_NOT_FOUND when the owner set none."""
+        """Back to the rule for all wallets, or to the default; a row that was bent goes as well.
+
+        Raises POLICY_NOT_FOUND when the owner set none, else as ``put``.
+        """
+        self._keyring.require()
 
         async def body(unit: Unit) -> StopRuleLine:
             await _require_wallet(unit, wallet_id)

@@ -1,45 +1,63 @@
-"""Auto-stop rules and counts."""
+"""Auto-stop rules and counts. A rule that carries no valid proof is as if nobody had set it."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from wallet.domain.autostop import AutoStop, Rule, StopRule, decode, encode, kind_of
 from wallet.domain.transactions import Status
-from wallet.persistence.rows import Connection, literals
+from wallet.persistence import models
+from wallet.persistence.rows import Connection, Table, literals
+from wallet.persistence.seals import Cover, Seals
 
 _EVERYWHERE = "*"
 _NOTHING_CAME_OF = (Status.CANCELLED, Status.EXPIRED, Status.FAILED)
 
 
+def _stop_rule(
+    rule_id: str, wallet_id: str | None, kind: str, body: str, at: int
+) -> dict[str, Any]:
+    return {
+        "id": rule_id, "wallet_id": wallet_id, "rule": decode(StopRule(kind), body), "updated_at": at,
+    }  # fmt: skip
+
+
+_COLUMNS = ("id", "wallet_id", "type", "body", "updated_at")
+STOP_RULES: Cover[dict[str, Any]] = Cover(
+    Table(models.AutoStopRule, _stop_rule, _COLUMNS), "auto-stop rule"
+)
+
+
 class SqlAutoStop:
-    def __init__(self, db: Connection) -> None:
+    def __init__(self, db: Connection, seals: Seals) -> None:
         self._db = db
+        self._seals = seals
 
     async def rules(self, wallet_id: str | None) -> AutoStop:
-        rows = self._db.rows(
-            "SELECT type, body FROM autostop_rules WHERE wallet_id IS NULL OR wallet_id = ?"
-            " ORDER BY wallet_id IS NOT NULL",  # a wallet's own rule replaces the one for all
-            (wallet_id,),
-        )
+        # A wallet's own rule replaces the one for all.
+        where = "wallet_id IS NULL OR wallet_id = ? ORDER BY wallet_id IS NOT NULL"
         found = AutoStop()
-        for kind, body in rows:
-            found = found.but(decode(StopRule(kind), body))
+        for row in self._believed(where, (wallet_id,)):
+            found = found.but(row["rule"])
         return found
 
     async def set_rules(self) -> Sequence[tuple[str | None, StopRule]]:
-        rows = self._db.rows("SELECT wallet_id, type FROM autostop_rules ORDER BY id")
-        return [(wallet_id, StopRule(kind)) for wallet_id, kind in rows]
+        return [
+            (row["wallet_id"], kind_of(row["rule"])) for row in self._believed("true ORDER BY id")
+        ]
 
     async def put_rule(self, wallet_id: str | None, rule: Rule, at: int) -> None:
         kind = kind_of(rule)
-        self._db.run(
-            "INSERT OR REPLACE INTO autostop_rules (id, wallet_id, type, body, updated_at)"
-            " VALUES (?, ?, ?, ?, ?)",
-            (_id(wallet_id, kind), wallet_id, kind.value, encode(rule), at),
-        )
+        await self.remove_rule(wallet_id, kind)
+        values = (_id(wallet_id, kind), wallet_id, kind.value, encode(rule), at)
+        self._seals.add(STOP_RULES, self._db, values)
 
     async def remove_rule(self, wallet_id: str | None, kind: StopRule) -> bool:
         sql = "DELETE FROM autostop_rules WHERE id = ?"
         return self._db.run(sql, (_id(wallet_id, kind),)) == 1
+
+    def _believed(self, where: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        found = self._seals.find(STOP_RULES, self._db, where, parameters)
+        return [row for row in found if not row["proof"].is_broken]
 
     async def failed(self, session_id: str) -> int:
         self._db.run(

@@ -305,6 +305,7 @@ class AutoStopRule(Model):
     type = fields.CharField(max_length=32)
     body = fields.TextField()  # canonical JSON
     updated_at = fields.BigIntField()
+    mac = fields.CharField(max_length=72, null=True)
 
     class Meta:
         table = "autostop_rules"

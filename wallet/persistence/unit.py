@@ -70,7 +70,7 @@ class SqlUnit:
         self.ledger: Ledger = SqlLedger(db)
         self.audit: Audit = SqlAudit(db, sources.audit_key, sources.now)
         self.authority: Authority = SqlAuthority(db, sources.new_id, sources.seals)
-        self.autostop: AutoStop = SqlAutoStop(db)
+        self.autostop: AutoStop = SqlAutoStop(db, sources.seals)
         self._console = SqlConsole(db)
         self.console: Console = self._console
 

@@ -292,11 +292,14 @@ class AutoStop(Protocol):
     """Auto-stop rules, and what they count. Every number follows from rows; nothing is kept in memory."""
 
     async def rules(self, wallet_id: str | None) -> AutoStopRules:
-        """As they count for the wallet; with None for wallets without rules of their own."""
+        """As they count for the wallet; with None for wallets without rules of their own.
+
+        A rule without a valid proof is as if it had never been set.
+        """
         ...
 
     async def set_rules(self) -> Sequence[tuple[str | None, StopRule]]:
-        """(wallet id or None, type) of every rule the owner set."""
+        """(wallet id or None, type) of every rule the owner set and that carries a valid proof."""
         ...
 
     async def put_rule(self, wallet_id: str | None, rule: StopRuleValue, at: int) -> None: ...

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.chat import Chat, chatting
+from tests.support.console_chat import Chat, chatting
 from tests.support.telegram_sandbox import TelegramSandbox, telegram_sandbox
 
 

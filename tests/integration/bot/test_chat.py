@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from bot.poller import Pace
-from tests.support.chat import Chat, app_for, button, recovering, visitors
+from tests.support.console_chat import Chat, app_for, button, recovering, visitors
 from tests.support.console_world import (
     CODE,
     ETHER,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.chat import Chat, button
+from tests.support.console_chat import Chat, button
 from tests.support.console_world import ConsoleWorld, console_world, eventually
 from wallet.domain.console import Action, Handle
 from wallet.domain.tiers import Tier

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.support.chat import Chat, button
+from tests.support.console_chat import Chat, button
 from tests.support.console_world import CODE, ETHER
 from wallet.domain.safety import StopState, SystemState
 from wallet.domain.sessions import Session

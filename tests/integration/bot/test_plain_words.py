@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.chat import Chat, app_for, button, recovering, visitors
+from tests.support.console_chat import Chat, app_for, button, recovering, visitors
 from tests.support.console_world import CODE, ETHER, console_world, eventually, running
 from tests.support.telegram_sandbox import TelegramSandbox
 from wallet.domain.tiers import Tier

@@ -1,6 +1,6 @@
 """A storm at Telegram while cards are due: refusals of every kind on every method, and nothing lost, doubled or stopped."""
 
-from tests.support.chat import Chat
+from tests.support.console_chat import Chat
 from wallet.domain.tiers import Tier
 from wallet.domain.transactions import Event
 from wallet.pipeline.moves import Cause, move

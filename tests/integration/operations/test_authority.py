@@ -10,12 +10,14 @@ import pytest
 from tests.support.chain import ETHER, EVM
 from tests.support.vault import PASSWORD, code_at
 from tests.support.world import APPROVAL, DELAY, INSTANT, NOTIFY, World
+from wallet.domain.autostop import StopRule
 from wallet.domain.facts import Fact
 from wallet.domain.owner import Band, Factor
 from wallet.domain.transactions import Status, Transaction
 from wallet.domain.wallets import WalletStatus
 from wallet.errors import Code, WalletError
 from wallet.persistence.authority import APPROVALS, COUNTERS, NUMBERS, OWNERS, PAIRINGS
+from wallet.persistence.autostop import STOP_RULES
 from wallet.persistence.loosenings import LOOSENINGS
 from wallet.persistence.policies import SETS
 from wallet.persistence.seals import Cover
@@ -24,7 +26,8 @@ from wallet.persistence.transactions import TRANSACTIONS
 from wallet.persistence.wallets import WALLETS
 
 COVERS: tuple[Cover[Any], ...] = (
-    APPROVALS, CLAIMS, COUNTERS, LOOSENINGS, NUMBERS, OWNERS, PAIRINGS, SESSIONS, SETS, TRANSACTIONS, WALLETS,
+    APPROVALS, CLAIMS, COUNTERS, LOOSENINGS, NUMBERS, OWNERS, PAIRINGS, SESSIONS, SETS, STOP_RULES,
+    TRANSACTIONS, WALLETS,
 )  # fmt: skip
 
 
@@ -230,6 +233,47 @@ async def test_bent_rules_are_set_anew_by_taking_all_of_them_away(world: World) 
     assert await asked(world) is Code.POLICY_DENIED
     await world.set_rule("SPENDING_LIMIT", rule)
     assert await asked(world) == "INSTANT"
+
+
+async def test_a_bent_auto_stop_rule_counts_as_the_default(world: World) -> None:
+    autostop, kind = world.app.operations.autostop, StopRule.CONSECUTIVE_FAILURES
+
+    async def counting() -> Any:
+        lines = await autostop.list(world.wallet.id)
+        return next((one.is_default, one.rules["threshold"]) for one in lines if one.kind is kind)
+
+    await autostop.put(kind, {"threshold": 9}, None, actor="host", proved=True)
+    assert await counting() == (False, 9)
+    for column in columns(world, "autostop_rules"):
+        with bent(world, "autostop_rules", column, 2):
+            assert await counting() == (True, 3), column
+    assert await counting() == (False, 9)
+    off = '{"action":"WARN","enabled":false,"threshold":20}'
+    with bent(world, "autostop_rules", "body", 2, to=off):
+        for _ in range(3):
+            world.chain.simulation_fails = True
+            await world.pay()
+            world.chain.simulation_fails = False
+        assert await asked(world) is Code.SESSION_FROZEN
+        await world.app.upkeep.report_unproved()
+        assert "AUTHORITY_UNPROVED" in await world.alerts()
+        await autostop.reset(kind, None, actor="host", proved=False)
+    assert await counting() == (True, 3)
+
+
+async def test_auto_stop_rules_are_not_set_while_nothing_can_be_proved(world: World) -> None:
+    autostop, kind = world.app.operations.autostop, StopRule.HOURLY_RATE
+    await autostop.put(kind, {"enabled": True, "max_per_hour": 9}, None, actor="host", proved=True)
+    await world.restart(unlocked=False)
+    autostop = world.app.operations.autostop
+    tighter = autostop.put(kind, {"max_per_hour": 5}, None, actor="host", proved=False)
+    assert await code_of(tighter) is Code.KEYSTORE_LOCKED
+    assert await code_of(autostop.reset(kind, None, actor="host", proved=True)) is (
+        Code.KEYSTORE_LOCKED
+    )
+    await world.app.unlocking.unlock(PASSWORD)
+    lines = await autostop.list(None)
+    assert [one.rules["max_per_hour"] for one in lines if one.kind is kind] == [9]
 
 
 async def test_a_bent_payment_is_not_made(world: World) -> None:

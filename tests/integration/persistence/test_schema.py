@@ -130,6 +130,7 @@ async def test_what_was_spent_before_prices_is_of_unknown_value(path: Path) -> N
             for column in columns:
                 older.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
         older.execute("DROP TABLE loosenings")
+        older.execute("ALTER TABLE autostop_rules DROP COLUMN mac")
         older.execute("DELETE FROM tortoise_migrations WHERE name >= '0006_dollars'")
         older.execute(
             "INSERT INTO spend_buckets (wallet_id, asset, started_at, amount, owner_amount, count)"

@@ -31,6 +31,7 @@ from typing_extensions import override
 
 from wallet.sandbox.evm.engine import Engine
 from wallet.sandbox.evm.front import AnswerLostError, ControlError, DownError, Front
+from wallet.sandbox.hung_up import HUNG_UP
 
 CHAIN_ID = 31337
 _HOSTS = (b"127.0.0.1", b"localhost", b"[::1]")
@@ -96,7 +97,8 @@ def create_app(front: Front) -> ASGIApp:
             kind = "not JSON" if not isinstance(error, ControlError) else str(error)
             return JSONResponse({"ok": False, "error": kind}, 400)
 
-    return Door(front, Starlette(routes=[Route("/control", control, methods=["GET", "POST"])]))
+    routes = [Route("/control", control, methods=["GET", "POST"])]
+    return Door(front, Starlette(routes=routes, exception_handlers=HUNG_UP))
 
 
 class Server(uvicorn.Server):

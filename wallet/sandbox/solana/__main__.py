@@ -29,6 +29,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from typing_extensions import override
 
+from wallet.sandbox.hung_up import HUNG_UP
 from wallet.sandbox.solana.ledger import GENESIS_HASH, U64_MAX, Landed, Ledger, first_transfer
 from wallet.sandbox.solana.methods import Faults, Rpc
 from wallet.sandbox.solana.shapes import Json, error_json, memo_of
@@ -68,6 +69,7 @@ class Node:
                 Route("/control", self._serve_state, methods=["GET"]),
             ],
             middleware=[loopback],
+            exception_handlers=HUNG_UP,
         )
 
     async def keep_slots(self) -> None:

@@ -25,6 +25,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from wallet.sandbox.hung_up import HUNG_UP
 from wallet.sandbox.telegram.chat import Chat
 from wallet.sandbox.telegram.methods import METHODS, unknown_method
 from wallet.sandbox.telegram.offer import Offer
@@ -165,7 +166,9 @@ def create_app(telegram: Telegram, offer: Offer, host: str) -> ASGIApp:
     """The Bot API and the chat, served only under `host` ("127.0.0.1:PORT")."""
     api = Route("/bot{token}/{method}", BotApi(telegram).endpoint, methods=["GET", "POST"])
     routes = [api, *Chat(telegram, offer).routes()]
-    return Guard(Starlette(routes=routes, exception_handlers={HTTPException: _error}), host)
+    return Guard(
+        Starlette(routes=routes, exception_handlers={HTTPException: _error, **HUNG_UP}), host
+    )
 
 
 class Server(uvicorn.Server):

@@ -169,8 +169,11 @@ class Telegram:
 
     def _push(self, kind: str, content: Json) -> None:
         wanted = kind in self.allowed if self.allowed else kind not in OPTIONAL_UPDATES
-        if not wanted:
-            return
+        if wanted:
+            self.deliver(kind, content)
+
+    def deliver(self, kind: str, content: Json) -> None:
+        """Queue an update, also of a kind that the bot did not ask for: Telegram sends those for a while."""
         self.updates.append({"update_id": next(self._update_ids), kind: content})
         if self._poll is not None:
             self._poll.stir.set()
