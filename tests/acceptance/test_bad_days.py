@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from tests.support.disk import full_disk_of
 from tests.support.sandbox import CHAINS, Sandbox, sandbox, until
 
 SMALL = {"ethereum": "0.05", "solana": "0.5"}
@@ -99,6 +100,34 @@ def test_cards_arrive_later_when_telegram_was_away_and_the_host_can_approve(
     assert len(agent.chain.payments_to(payee)) == 1
     httpx.post(f"{running.owner.url}/fault", json={"kind": "clear"}).raise_for_status()
     running.owner.finds("7 ETH", seconds=60)
+
+
+@own_sandbox
+def test_a_full_disk_is_a_clear_answer_and_pays_nothing_until_there_is_room(
+    running: Sandbox,
+) -> None:
+    """The running daemon gets not one byte into any file: its database, its log, its anchor."""
+    agent = running.agent("ethereum")
+    waits, payee = agent.chain.stranger(), agent.chain.stranger()
+    agent.chain.order(down={"seconds": None})
+    before = agent.asks("0.05", to=waits)
+    with full_disk_of(running.daemon_pids[-1]):
+        agent.chain.order(up=True)
+        for key in ("full", "full", "another"):
+            answer = agent.sends("0.05", to=payee, key=key)
+            assert answer.status_code == httpx.codes.SERVICE_UNAVAILABLE, answer.text
+            assert answer.json()["code"] == "STORAGE_FULL"
+        page = agent.request("GET", "/v1/transactions").json()
+        assert page["items"][0]["id"] == before["id"]
+        assert agent.sees(before["id"])["status"] in {"PENDING", "EXECUTING"}
+        assert running.host.status()["state"]["state"] == "NORMAL"
+        assert agent.chain.payments_to(waits) == agent.chain.payments_to(payee) == []
+
+    row = agent.asks("0.05", to=payee, key="full")
+    agent.waits_for(row["id"], "CONFIRMED", seconds=60)
+    agent.waits_for(before["id"], "CONFIRMED", seconds=60)
+    assert len(agent.chain.payments_to(waits)) == len(agent.chain.payments_to(payee)) == 1
+    assert running.lines.empty()  # it was the same process all the time
 
 
 @own_sandbox

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
@@ -14,9 +14,10 @@ from tests.support.chain import ETHER
 from tests.support.house import SEND, House, bearer, window
 from wallet.domain.safety import StopState
 from wallet.ports.chain import SendOutcome
-from wallet.ports.world import ADMITTED, EXECUTING, RELEASED, SENT, SETTLED, STORED, TAPPED
+from wallet.ports.world import CHECKPOINTS, EXECUTING, ORDERED, RELEASED, SENT, STORED, TAPPED
 
-DAY = 86_400
+# What is reached by an act of the owner or the clock; every other step by any payment that is asked for.
+LATER = {RELEASED, TAPPED, ORDERED}
 
 
 class KilledError(BaseException):
@@ -25,6 +26,15 @@ class KilledError(BaseException):
 
 def die() -> None:
     raise KilledError
+
+
+@contextlib.contextmanager
+def dies_at(home: House, point: str) -> Iterator[None]:
+    """The daemon dies when it comes by that step, and it must come by."""
+    home.world.checkpoints.at[point] = die
+    with contextlib.suppress(KilledError, BaseExceptionGroup):
+        yield
+    assert point not in home.world.checkpoints.at, f"{point} was never reached"
 
 
 async def survive(home: House) -> None:
@@ -40,12 +50,11 @@ async def survive(home: House) -> None:
 
 
 @scenario("S-6", "R-13")
-@pytest.mark.parametrize("point", [ADMITTED, EXECUTING, STORED, SENT, SETTLED])
+@pytest.mark.parametrize("point", [point for point in CHECKPOINTS if point not in LATER])
 async def test_a_death_at_any_step_leaves_one_payment(home: House, point: str) -> None:
     token = await home.token()
-    home.world.checkpoints.at[point] = die
 
-    with contextlib.suppress(KilledError, BaseExceptionGroup):
+    with dies_at(home, point):
         await home.sends(token, ETHER // 2, headers={"Idempotency-Key": "one"})
         await home.world.poll()
     await survive(home)
@@ -64,9 +73,8 @@ async def test_a_death_while_releasing_or_approving_leaves_one_payment(
 ) -> None:
     token = await home.token()
     row = await home.paid(token, 10 * ETHER if point == RELEASED else 25 * ETHER)
-    home.world.checkpoints.at[point] = die
 
-    with contextlib.suppress(KilledError, BaseExceptionGroup):
+    with dies_at(home, point):
         if point == RELEASED:
             await home.world.passes(900)
         else:
@@ -75,6 +83,32 @@ async def test_a_death_while_releasing_or_approving_leaves_one_payment(
 
     assert (await home.sees(token, row))["status"] == "CONFIRMED"
     assert home.world.chain.received("payee") == (10 if point == RELEASED else 25) * ETHER
+
+
+@scenario("S-6", "R-13")
+@pytest.mark.parametrize("order", ["speed-up", "cancel-sent"])
+async def test_a_death_at_an_order_about_a_sent_payment_leaves_one_payment(
+    home: House, order: str
+) -> None:
+    """The order was stored and nothing was signed for it: it is carried out once, at the same nonce."""
+    token = await home.token()
+    home.world.chain.mines = False
+    row = await home.paid(token, ETHER // 2)
+    await home.world.poll()
+
+    with dies_at(home, ORDERED):
+        await home.host("POST", f"/v1/transactions/{row}/{order}")
+    assert len(await home.world.attempts(row)) == 1
+    await home.world.restart()
+    await home.world.poll()
+    await survive(home)
+
+    first, second = await home.world.attempts(row)
+    assert first.nonce == second.nonce
+    cancels = order == "cancel-sent"
+    assert (await home.sees(token, row))["status"] == ("CANCELLED" if cancels else "CONFIRMED")
+    assert home.world.chain.received("payee") == (0 if cancels else ETHER // 2)
+    assert await home.world.reserved() == 0
 
 
 @scenario("S-7", "N-24")

@@ -14,6 +14,7 @@ from tests.support.chain import ETHER
 from tests.support.chat import OWNER_ID, Chat, chat_of
 from tests.support.house import House, bearer, house, tiers
 from tests.support.vault import PASSWORD, code_at
+from wallet.ports.world import TAPPED
 
 CLAIM = "/v1/sessions/claim"
 
@@ -314,23 +315,42 @@ async def test_a_flood_of_denials_writes_little(home: House) -> None:
     assert len(await home.world.facts()) - before <= 22
 
 
-@pytest.mark.parametrize("change", ["address", "fee_ceiling", "digest"])
-@scenario("R-30")
-async def test_the_digest_of_an_approval_covers_what_the_request_does_not_say(
-    home: House, change: str
+@scenario("S-2", "R-30")
+@pytest.mark.parametrize("when", ["before the yes", "after the yes"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "wallets SET address = 'other'",
+        "transactions SET fee_ceiling = '1'",
+        "transactions SET digest = '00'",
+        "transactions SET \"to\" = 'thief'",
+        "transactions SET amount = '26000000000000000000'",
+        "transactions SET request = '{}'",
+    ],
+)
+async def test_an_approval_is_for_what_was_asked_and_for_nothing_that_was_changed(
+    home: House, change: str, when: str
 ) -> None:
-    token = await home.token()
-    row = await home.paid(token, 25 * ETHER)
-    statement = {
-        "address": "UPDATE wallets SET address = 'other'",
-        "fee_ceiling": "UPDATE transactions SET fee_ceiling = '1'",
-        "digest": f"UPDATE transactions SET digest = '{'00' * 32}'",
-    }[change]
-    home.world.sql(statement)
+    """Neither what the request says, nor what only the digest covers: address, fee ceiling."""
+    row = await home.paid(await home.token(), 25 * ETHER)
 
+    def bend() -> None:
+        home.world.sql(f"UPDATE {change}")
+
+    if when == "before the yes":
+        bend()
+    else:
+        home.world.checkpoints.at[TAPPED] = bend
     await approve(home, row)
+    home.world.clock.advance(10)
+    await home.world.tick()
 
-    assert home.world.chain.sent == []
+    after = await home.world.row(row)
+    if when == "before the yes" and change.startswith("transactions"):
+        assert (after.status, after.consent_at) == ("QUEUED", None)  # refused: it proves nothing
+    else:
+        assert (after.status, after.error) == ("CANCELLED", "PAYLOAD_MISMATCH")
+    assert home.world.vault.signed == []
 
 
 @scenario("R-02")

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.attacks.catalogue import scenario
-from tests.integration.bot.test_chat import Chat, app_for, visitors
-from tests.support.console_world import console_world, running
+from tests.support.console_chat import Chat, chatting
 from tests.support.telegram_sandbox import telegram_sandbox
 
 BROKEN = "CREATE TRIGGER broken BEFORE INSERT ON handles BEGIN SELECT RAISE(ABORT, 'no'); END"
@@ -18,13 +17,8 @@ PARKED = "could not be handled"
 @pytest.fixture
 async def chat(tmp_path: Path) -> AsyncIterator[Chat]:
     with telegram_sandbox() as telegram:
-        async with (
-            visitors(telegram) as (owner, stranger),
-            console_world(tmp_path, owner_id=telegram.owner_id, runs=True) as world,
-        ):
-            app = app_for(world, telegram)
-            async with running(app.run, world.outbox.run):
-                yield Chat(world, app, telegram, owner, stranger)
+        async with chatting(tmp_path, telegram) as made:
+            yield made
 
 
 def behind_its_back(folder: Path, statement: str) -> None:

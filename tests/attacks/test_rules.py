@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.attacks.catalogue import scenario
-from tests.attacks.test_sessions import answered
+from tests.attacks.test_sessions import answered, claims_of
 from tests.support.chain import ETHER
 from tests.support.chat import Chat
 from tests.support.house import SEND, House, bearer, tiers, window
@@ -321,3 +321,32 @@ async def test_what_nobody_approves_expires_and_gives_back_what_it_held(home: Ho
         assert (await home.world.settled(row)).status == "CONFIRMED"
     assert await home.world.reserved() == 0
     assert home.world.chain.received("payee") == 15 * ETHER + ETHER // 10
+
+
+@scenario("SEC-05-CHAIN-5")
+async def test_neither_a_dead_token_nor_a_new_one_nor_denials_hasten_anything(home: House) -> None:
+    """The last second of one session, a delay of the next, and limits that it runs against meanwhile."""
+    first = await home.token(ttlSeconds=300)
+    home.world.clock.advance(299)
+    assert (await home.sends(first, ETHER // 10)).status_code == 201
+    home.world.clock.advance(1)
+    assert answered(await home.sends(first, ETHER // 10)) == (401, "TOKEN_EXPIRED")
+
+    await home.rule("CUMULATIVE_LIMIT", window(20 * ETHER))
+    second = await home.token()
+    delayed = await home.paid(second, 10 * ETHER, "later")
+    await home.world.passes(899)
+    for _ in range(5):
+        denied = await home.sends(second, 20 * ETHER)
+        assert answered(denied) == (403, "CUMULATIVE_LIMIT_EXCEEDED")
+    assert home.world.chain.received("later") == 0
+    assert (await home.sends(second, ETHER // 10)).status_code == 201  # denials freeze nobody
+    sid = claims_of(second)["sid"]
+    assert (await home.holder("POST", f"/v1/sessions/{sid}/freeze", {"reason": "odd"})).is_success
+
+    await home.world.passes(1)
+
+    assert answered(await home.sends(second, 1)) == (403, "SESSION_FROZEN")
+    assert (await home.sees(second, delayed))["status"] == "CANCELLED"
+    assert home.world.chain.received("later") == 0
+    assert home.world.chain.received("payee") == 2 * (ETHER // 10)

@@ -121,7 +121,9 @@ async def test_a_token_from_before_the_stop_is_dead_after_the_recovery(home: Hou
 
 
 @scenario("SEC-03-07")
-async def test_a_signer_that_cannot_be_killed_does_not_undo_the_stop(home: House) -> None:
+async def test_a_signer_that_cannot_be_killed_does_not_undo_the_stop(
+    home: House, chat: Chat
+) -> None:
     token = await home.token()
     row = await home.paid(token, 10 * ETHER)
 
@@ -138,6 +140,9 @@ async def test_a_signer_that_cannot_be_killed_does_not_undo_the_stop(home: House
     assert stored.status == "CANCELLED"
     assert not home.world.keyring.is_open
     assert answered(await home.sends(token, 1)) == (503, "SYSTEM_LOCKED")
+    audit = (await home.holder("GET", "/v1/audit")).json()["items"]
+    assert [row["fact"] for row in audit].count("SIGNER_NOT_KILLED") == 1
+    await chat.finds("Stopped, but the signer process did not end", "On the host: waiaas stop")
 
 
 @scenario("SEC-03-08")

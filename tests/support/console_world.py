@@ -300,7 +300,7 @@ async def _furnish(
         gate=gate,
     )
     safety = Safety(
-        database, clock, gate=gate, keys=Keys(database, cast(KeyVault, vault), keyring),
+        database, clock, gate=gate, keys=Keys(database, clock, cast(KeyVault, vault), keyring),
         halt_file=HaltFile(folder / "HALT"), waits=Waits(5, 5),
         check_code=approvals.check_code, told=Told(lambda: None, lambda: None),
     )  # fmt: skip

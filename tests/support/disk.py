@@ -1,5 +1,6 @@
 """A disk that does not do as it should: the database held by another process, and no room for one byte more."""
 
+import os
 import resource
 import subprocess
 import sys
@@ -39,10 +40,16 @@ def full_disk(_: Path) -> Iterator[None]:
     That is what a quota does as well. Nobody needs to be root for it, and it is lifted again. Log lines stay in memory:
     pytest captures into a file.
     """
-    room, most = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, most))
+    with full_disk_of(os.getpid()), capture_logs():
+        yield
+
+
+@contextmanager
+def full_disk_of(pid: int) -> Iterator[None]:
+    """The same for a process that runs already, its log included."""
+    room, most = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, most))
     try:
-        with capture_logs():
-            yield
+        yield
     finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (room, most))
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (room, most))

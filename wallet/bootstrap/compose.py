@@ -200,7 +200,7 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         store,
         clock,
         gate=ground.gate,
-        keys=Keys(store, ground.vault, ground.keyring),
+        keys=Keys(store, clock, ground.vault, ground.keyring),
         halt_file=HaltFile(settings.data_dir / "HALT"),
         waits=Waits(
             settings.safety.recovery_wait_seconds, settings.safety.recovery_wait_tap_seconds

@@ -10,7 +10,7 @@ from wallet.domain.wallets import Wallet
 from wallet.errors import Code, ConflictError
 from wallet.keystore.manifest import Manifest
 from wallet.operations.audit import AuditLog
-from wallet.operations.same_wallets import require_same_wallets
+from wallet.operations.opening import require_same_wallets
 from wallet.persistence.database import Database
 from wallet.persistence.snapshot import Contents, contents
 from wallet.ports.vault import WalletKey

@@ -21,6 +21,7 @@ DETAILS: Mapping[Fact, tuple[str, ...]] = MappingProxyType(
         Fact.DAEMON_STOPPED: (),
         Fact.KEYSTORE_UNLOCKED: ("by", "sealedFrom", "sealedTo"),
         Fact.KEYSTORE_LOCKED: ("by",),
+        Fact.KEYSTORE_CORRUPTED: ("file", "reason"),
         Fact.KEYSTORE_PASSWORD_CHANGED: ("dataKey",),
         Fact.WALLET_CREATED: _WALLET,
         Fact.WALLET_IMPORTED: _WALLET,

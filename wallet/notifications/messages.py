@@ -277,6 +277,15 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
                 "Transaction: {transactionId}.",
             ),
         ),
+        "KEYSTORE_CORRUPTED": Template(
+            Severity.ALARM,
+            "The keystore was damaged or changed",
+            (
+                "It does not open, so nothing is signed.",
+                "Check who can write the data directory, and put back what was changed from a backup.",
+                "What was found: {reason}",
+            ),
+        ),
         "KEYSTORE_PASSWORD_CHANGED": Template(
             Severity.ALARM,
             "The master password was changed",

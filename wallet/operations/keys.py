@@ -2,9 +2,10 @@
 
 import structlog
 
-from wallet.operations.same_wallets import require_same_wallets
+from wallet.operations.opening import open_keystore
 from wallet.ports.store import Store
 from wallet.ports.vault import KeyVault
+from wallet.ports.world import Clock
 from wallet.safety.keyring import Keyring
 
 log = structlog.get_logger(__name__)
@@ -13,8 +14,9 @@ log = structlog.get_logger(__name__)
 class Keys:
     """The signer and what it derived for the daemon, together."""
 
-    def __init__(self, store: Store, vault: KeyVault, keyring: Keyring) -> None:
+    def __init__(self, store: Store, clock: Clock, vault: KeyVault, keyring: Keyring) -> None:
         self._store = store
+        self._clock = clock
         self._vault = vault
         self._keyring = keyring
 
@@ -43,8 +45,4 @@ class Keys:
 
     async def unlock(self, password: str) -> None:
         """WRONG_PASSWORD, KEYSTORE_CORRUPTED; then everything is as locked as before."""
-        if not self._vault.alive:
-            await self._vault.restart()
-        subkeys = await self._vault.unlock(password)
-        await require_same_wallets(self._store, self._vault)
-        self._keyring.fill(subkeys)
+        self._keyring.fill(await open_keystore(self._store, self._clock, self._vault, password))

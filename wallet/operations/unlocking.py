@@ -6,8 +6,8 @@ from wallet.domain.facts import Fact
 from wallet.domain.safety import StopState
 from wallet.errors import Code, UnavailableError
 from wallet.operations.audit import AuditGuard
+from wallet.operations.opening import open_keystore
 from wallet.operations.safety import Safety
-from wallet.operations.same_wallets import require_same_wallets
 from wallet.ports.store import Store
 from wallet.ports.vault import KeyVault
 from wallet.ports.world import Clock
@@ -49,10 +49,7 @@ class Unlocking:
                 "The kill switch is active, so the keystore stays locked.",
                 hint="On the host: waiaas recover.",
             )
-        if not self._vault.alive:
-            await self._vault.restart()
-        subkeys = await self._vault.unlock(password)
-        await require_same_wallets(self._store, self._vault)
+        subkeys = await open_keystore(self._store, self._clock, self._vault, password)
         # Before the daemon has the keys: until the state proved itself nothing may be signed.
         await self._safety.require_trusted_normal(subkeys.row_mac)
         sealed = await self._sound_tail(subkeys.audit)

@@ -1,9 +1,6 @@
 """The real bot against a local Telegram: what the owner sees, taps and types, and what faults do to it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,14 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from bot import lean
-
-lean.load()
-
-from bot.app import BotApp, build  # noqa: E402
-from bot.doors import Desk  # noqa: E402
-from bot.poller import Pace  # noqa: E402
-from tests.support.console_world import (  # noqa: E402
+from bot.poller import Pace
+from tests.support.console_chat import Chat, app_for, button, recovering, visitors
+from tests.support.console_world import (
     CODE,
     ETHER,
     RECIPIENT,
@@ -27,94 +19,14 @@ from tests.support.console_world import (  # noqa: E402
     eventually,
     running,
 )
-from tests.support.telegram_sandbox import TelegramSandbox, Visitor, telegram_sandbox  # noqa: E402
-from wallet.domain.console import Card  # noqa: E402
-from wallet.domain.loosenings import Loosening  # noqa: E402
-from wallet.domain.safety import StopState, SystemState  # noqa: E402
-from wallet.domain.tiers import Tier  # noqa: E402
-from wallet.domain.transactions import Event, Status, Transaction  # noqa: E402
-from wallet.operations.rule_changes import queue  # noqa: E402
-from wallet.pipeline.moves import Cause, move  # noqa: E402
-from wallet.ports.store import Unit  # noqa: E402
-
-PACE = Pace(poll=2, first_pause=0.05, longest_pause=0.5, conflict=0.3)
-
-
-@pytest.fixture
-def sandbox() -> Iterator[TelegramSandbox]:
-    with telegram_sandbox() as made:
-        yield made
-
-
-@dataclass
-class Chat:
-    world: ConsoleWorld
-    app: BotApp
-    sandbox: TelegramSandbox
-    owner: Visitor
-    stranger: Visitor
-
-    async def card(self, words: str = "Approve this payment?") -> dict[str, Any]:
-        return await self.owner.sees(lambda m: m["from"] == "bot" and words in m["text"])
-
-    async def taps(self, label: str, words: str) -> dict[str, Any]:
-        """Press the button of the first message that shows both."""
-        message = await self.owner.sees(lambda m: words in m["text"] and button(m, label))
-        return await self.owner.presses(message["message_id"], button(message, label) or "")
-
-    async def reply(self, said: str, words: str) -> dict[str, Any]:
-        await self.owner.says(said)
-        return await self.card(words)
-
-    async def settled(self, row: Transaction) -> Card:
-        async def shown() -> Card | None:
-            card = await self.world.card(row.id)
-            return card if card.shown == card.wanted else None
-
-        found: Card = await eventually(shown)
-        return found
-
-
-def button(message: dict[str, Any], label: str) -> str | None:
-    for row in message["buttons"]:
-        for shown in row:
-            if shown["text"].startswith(label):
-                return str(shown["data"])
-    return None
-
-
-def app_for(world: ConsoleWorld, sandbox: TelegramSandbox, pace: Pace = PACE) -> BotApp:
-    desk = Desk(
-        world.console, world.inbox, world.queries, world.sessions, world.owner_desk, world.clock,
-        {"evm-local": ("ETH", 18)},
-    )  # fmt: skip
-    app = build(sandbox.token, sandbox.api, desk, pace=pace)
-    world.outbox.attach(app.channel)
-    return app
-
-
-@asynccontextmanager
-async def visitors(sandbox: TelegramSandbox) -> AsyncIterator[tuple[Visitor, Visitor]]:
-    owner, stranger = Visitor(sandbox), Visitor(sandbox, "stranger")
-    try:
-        await owner.says("/start")
-        yield owner, stranger
-    finally:
-        await owner.close()
-        await stranger.close()
-
-
-@pytest.fixture
-async def chat(tmp_path: Path, sandbox: TelegramSandbox) -> AsyncIterator[Chat]:
-    async with (
-        visitors(sandbox) as (owner, stranger),
-        console_world(tmp_path, owner_id=sandbox.owner_id, runs=True) as world,
-    ):
-        app = app_for(world, sandbox)
-        async with running(app.run, world.outbox.run):
-            made = Chat(world, app, sandbox, owner, stranger)
-            await made.card("belongs to the wallet's owner")
-            yield made
+from tests.support.telegram_sandbox import TelegramSandbox
+from wallet.domain.loosenings import Loosening
+from wallet.domain.safety import StopState
+from wallet.domain.tiers import Tier
+from wallet.domain.transactions import Event, Status, Transaction
+from wallet.operations.rule_changes import queue
+from wallet.pipeline.moves import Cause, move
+from wallet.ports.store import Unit
 
 
 async def test_a_payment_is_approved_with_two_taps_on_one_message(chat: Chat) -> None:
@@ -268,21 +180,6 @@ async def test_the_kill_switch_is_one_command_and_one_tap_away(chat: Chat) -> No
     assert (await chat.world.row(row.id)).status is Status.CANCELLED
     await chat.card("Kill switch active")
     await chat.reply("/status", "🛑 Stopped")
-
-
-async def recovering(world: ConsoleWorld) -> None:
-    """A recovery began on the host."""
-    before = await world.safety.state()
-    at = world.clock.now()
-    state = SystemState(StopState.RECOVERING, before.version + 1, recovery_at=at + 1_800_000)
-
-    async def body(unit: Unit) -> None:
-        assert await unit.authority.save_state(state, expected_version=before.version)
-        facts = {"recoveryAt": str(state.recovery_at)}
-        await unit.console.alert(f"R{at}", "KILL_SWITCH_RECOVERY_STARTED", facts, at)
-
-    await world.database.run(body)
-    world.outbox.wake()
 
 
 async def test_a_running_recovery_is_cancelled_from_the_chat(chat: Chat) -> None:

@@ -1,15 +1,14 @@
 """A send whose answer was lost may show a card twice: both can be answered, and one of them remains."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration.bot.test_chat import Chat, app_for, button, visitors
-from tests.support.console_world import ConsoleWorld, console_world, eventually, running
-from tests.support.telegram_sandbox import TelegramSandbox, telegram_sandbox
+from tests.support.console_chat import Chat, button
+from tests.support.console_world import ConsoleWorld, console_world, eventually
 from wallet.domain.console import Action, Handle
 from wallet.domain.tiers import Tier
 from wallet.domain.transactions import Status, Transaction
@@ -17,23 +16,6 @@ from wallet.operations.taps import Answer, AnswerKind, Press
 
 CHAT = 1001
 FIRST, SECOND, TEXT = 7, 8, "the card"
-
-
-@pytest.fixture
-def sandbox() -> Iterator[TelegramSandbox]:
-    with telegram_sandbox() as made:
-        yield made
-
-
-@pytest.fixture
-async def chat(tmp_path: Path, sandbox: TelegramSandbox) -> AsyncIterator[Chat]:
-    async with (
-        visitors(sandbox) as (owner, stranger),
-        console_world(tmp_path, owner_id=sandbox.owner_id, runs=True) as world,
-    ):
-        app = app_for(world, sandbox)
-        async with running(app.run, world.outbox.run):
-            yield Chat(world, app, sandbox, owner, stranger)
 
 
 async def doubled(chat: Chat) -> tuple[Transaction, dict[str, Any], dict[str, Any]]:

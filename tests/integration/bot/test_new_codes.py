@@ -1,37 +1,15 @@
 """After a recovery the chat offers new claim codes for the sessions that the stop ended, once."""
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.integration.bot.test_chat import Chat, app_for, button, visitors
-from tests.support.console_world import CODE, ETHER, console_world, running
-from tests.support.telegram_sandbox import TelegramSandbox, telegram_sandbox
+from tests.support.console_chat import Chat, button
+from tests.support.console_world import CODE, ETHER
 from wallet.domain.safety import StopState, SystemState
 from wallet.domain.sessions import Session
 from wallet.ports.store import Unit
 
 LINE = "shopper · main · at most 100 ETH, 100 payments, for 1 h"
 COMMAND = "waiaas session create main --limit 100 --name shopper --max-transactions 100 --ttl 3600"
-
-
-@pytest.fixture
-def sandbox() -> Iterator[TelegramSandbox]:
-    with telegram_sandbox() as made:
-        yield made
-
-
-@pytest.fixture
-async def chat(tmp_path: Path, sandbox: TelegramSandbox) -> AsyncIterator[Chat]:
-    async with (
-        visitors(sandbox) as (owner, stranger),
-        console_world(tmp_path, owner_id=sandbox.owner_id, runs=True) as world,
-    ):
-        app = app_for(world, sandbox)
-        async with running(app.run, world.outbox.run):
-            yield Chat(world, app, sandbox, owner, stranger)
 
 
 async def recovered(chat: Chat, *, tap: int = ETHER, code: int = 10 * ETHER) -> dict[str, Any]:

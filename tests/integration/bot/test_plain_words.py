@@ -1,32 +1,14 @@
 """What the chat says when something ended, was used up, or cannot be done here."""
 
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.integration.bot.test_chat import Chat, app_for, button, recovering, visitors
+from tests.support.console_chat import Chat, app_for, button, recovering, visitors
 from tests.support.console_world import CODE, ETHER, console_world, eventually, running
-from tests.support.telegram_sandbox import TelegramSandbox, telegram_sandbox
+from tests.support.telegram_sandbox import TelegramSandbox
 from wallet.domain.tiers import Tier
 from wallet.errors import ConflictError
-
-
-@pytest.fixture
-def sandbox() -> Iterator[TelegramSandbox]:
-    with telegram_sandbox() as made:
-        yield made
-
-
-@pytest.fixture
-async def chat(tmp_path: Path, sandbox: TelegramSandbox) -> AsyncIterator[Chat]:
-    async with (
-        visitors(sandbox) as (owner, stranger),
-        console_world(tmp_path, owner_id=sandbox.owner_id, runs=True) as world,
-    ):
-        app = app_for(world, sandbox)
-        async with running(app.run, world.outbox.run):
-            yield Chat(world, app, sandbox, owner, stranger)
 
 
 async def test_a_rejected_payment_says_rejected_and_our_reason_is_no_quotation(

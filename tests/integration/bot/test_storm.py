@@ -1,34 +1,10 @@
 """A storm at Telegram while cards are due: refusals of every kind on every method, and nothing lost, doubled or stopped."""
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-
-import pytest
-
-from tests.integration.bot.test_chat import Chat, app_for, visitors
-from tests.support.console_world import console_world, running
-from tests.support.telegram_sandbox import TelegramSandbox, telegram_sandbox
+from tests.support.console_chat import Chat
 from wallet.domain.tiers import Tier
 from wallet.domain.transactions import Event
 from wallet.pipeline.moves import Cause, move
 from wallet.ports.store import Unit
-
-
-@pytest.fixture
-def sandbox() -> Iterator[TelegramSandbox]:
-    with telegram_sandbox() as made:
-        yield made
-
-
-@pytest.fixture
-async def chat(tmp_path: Path, sandbox: TelegramSandbox) -> AsyncIterator[Chat]:
-    async with (
-        visitors(sandbox) as (owner, stranger),
-        console_world(tmp_path, owner_id=sandbox.owner_id, runs=True) as world,
-    ):
-        app = app_for(world, sandbox)
-        async with running(app.run, world.outbox.run):
-            yield Chat(world, app, sandbox, owner, stranger)
 
 
 async def test_a_storm_of_refusals_delays_cards_and_changes_nothing_else(chat: Chat) -> None:

@@ -1,7 +1,6 @@
 """Each answer of the Bot API tells what time it is there."""
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
 
@@ -13,15 +12,9 @@ from aiogram import Bot  # noqa: E402
 from aiogram.client.telegram import TelegramAPIServer  # noqa: E402
 
 from bot.dated_session import DatedSession, date_of  # noqa: E402
-from tests.support.telegram_sandbox import TelegramSandbox, telegram_sandbox  # noqa: E402
+from tests.support.telegram_sandbox import TelegramSandbox  # noqa: E402
 from wallet.bootstrap.world import SystemClock  # noqa: E402
 from wallet.safety.clock_guard import ClockGuard  # noqa: E402
-
-
-@pytest.fixture
-def sandbox() -> Iterator[TelegramSandbox]:
-    with telegram_sandbox() as made:
-        yield made
 
 
 async def test_the_date_of_an_answer_settles_a_doubt(sandbox: TelegramSandbox) -> None:

@@ -1,5 +1,8 @@
 """What loosens a rule waits once an agent pays by it, can be cancelled meanwhile, and counts exactly once."""
 
+import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -7,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.chain import ETHER, EVM, SOL
+from tests.support.loosening_walk import AFTER, BEFORE
 from tests.support.vault import PASSWORD, code_at
 from tests.support.world import World, built
 from wallet.domain.facts import Fact
@@ -16,6 +20,7 @@ from wallet.errors import Code, WalletError
 from wallet.operations.policies import Changed
 from wallet.persistence.loosenings import LOOSENINGS
 
+ROOT = Path(__file__).parents[3]
 ASSET = EVM.native.key
 WAIT = 3600
 QUEUED, APPLIED = Fact.POLICY_LOOSENING_QUEUED, Fact.POLICY_LOOSENING_APPLIED
@@ -101,6 +106,21 @@ async def test_what_loosens_counts_after_its_wait_and_once(world: World) -> None
     assert await instant(world) == 7  # it does not count a second time
     assert await told(world) == [(QUEUED, ""), (APPLIED, "")]
     assert {"POLICY_LOOSENING_QUEUED", "POLICY_LOOSENING_APPLIED"} <= {*await world.alerts()}
+
+
+def test_a_death_at_any_statement_lets_it_count_exactly_once(tmp_path: Path) -> None:
+    """SIGKILL while it is being applied: a restarted daemon finds it waiting whole, or counting whole."""
+    command = [sys.executable, "-m", "tests.support.loosening_walk", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110)
+    assert done.returncode == 0, done.stderr
+    waits = [BEFORE, 1, [QUEUED], [QUEUED]]
+    counts = [AFTER, 0, [QUEUED, APPLIED], [QUEUED, APPLIED]]
+
+    *killed, whole = json.loads(done.stdout)
+
+    assert len(killed) > 15
+    assert killed == [[waits, counts]] * len(killed)  # the commit is the last statement
+    assert whole == [counts, counts]
 
 
 async def test_before_an_agent_came_in_nothing_waits(world: World) -> None:
