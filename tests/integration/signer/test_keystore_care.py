@@ -119,6 +119,33 @@ async def test_checking_a_password_works_locked_and_unlocks_nothing(world: World
     assert (await world.vault.status()).locked
 
 
+async def foreign_header(world: World, beside: Path) -> bytes:
+    """The header of another keystore, whose password somebody knows who does not know ours."""
+    beside.mkdir(mode=0o700)
+    other = await KeyVault.start(beside / "keystore")
+    try:
+        await other.create_keystore("known to a thief", kind="sandbox", profile="CHEAPEST")
+    finally:
+        await other.close()
+    return (beside / "keystore" / "header.json").read_bytes()
+
+
+async def test_a_header_put_in_the_place_of_ours_proves_no_password(
+    world: World, tmp_path: Path
+) -> None:
+    """Whoever writes the file does not choose what stands for the owner, unlocked or locked."""
+    header = await foreign_header(world, tmp_path / "other")
+    (world.root / "header.json").write_bytes(header)
+
+    assert not await world.vault.verify_password("known to a thief")
+    assert await world.vault.verify_password(PASSWORD)
+
+    await world.vault.lock()
+    with pytest.raises(KeystoreError) as caught:
+        await world.vault.verify_password("known to a thief")
+    assert caught.value.code is Code.KEYSTORE_CORRUPTED
+
+
 async def test_wallets_and_subkeys_survive_a_restart(world: World) -> None:
     await world.vault.restart()
     assert world.vault.locked
