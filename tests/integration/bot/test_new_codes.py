@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.integration.bot.test_chat import Chat, app_for, button, visitors
-from tests.support.console_world import CODE, ETHER, console_world, running
+from tests.support.console_world import CODE, ETHER, SUBKEYS, console_world, running
 from tests.support.telegram_sandbox import TelegramSandbox, telegram_sandbox
 from wallet.domain.safety import StopState, SystemState
 from wallet.domain.sessions import Session
@@ -41,6 +41,7 @@ async def recovered(chat: Chat, *, tap: int = ETHER, code: int = 10 * ETHER) -> 
     await world.safety.halt("a drill", "owner:telegram")
     stopped = await world.safety.state()
     world.vault.alive, world.vault.locked = True, False
+    world.keyring.fill(SUBKEYS)
     normal = SystemState(StopState.NORMAL, stopped.version + 1)
     facts = {"state": "NORMAL", "reason": "", "stoppedAt": str(stopped.activated_at)}
 
