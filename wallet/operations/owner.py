@@ -204,11 +204,16 @@ class OwnerDesk:
         return await self._store.run(body)
 
     async def enrol_totp(self) -> str:
-        """The otpauth URI of a new code generator, shown once; it counts after ``confirm_totp``."""
+        """The otpauth URI of a new code generator, shown once; it counts after ``confirm_totp``.
+
+        SYSTEM_LOCKED while stopped: a code shortens the wait of a recovery, so it is one of an app from before.
+        """
+        self._gate.require_normal()
         return (await self._vault.totp_enrol()).uri
 
     async def confirm_totp(self, code: str, actor: str = "host") -> None:
-        """Prove that the new generator works; lifts a freeze of codes."""
+        """Prove that the new generator works; lifts a freeze of codes. SYSTEM_LOCKED while stopped."""
+        self._gate.require_normal()
         self._gate.require_time()
         now = self._clock.now()
         step = await self._vault.totp_confirm(code, now)
