@@ -320,7 +320,7 @@ async def _furnish(
 
     sources = Sources(lambda: vault.locked, dict, dict, memory, now, "0.1.0")
     queries = Queries(database, clock, cast(Any, Balances()), sources)
-    reset = FactorReset(database, clock, cast(KeyVault, vault), keyring, 5)
+    reset = FactorReset(database, clock, cast(KeyVault, vault), keyring, gate, 5)
     networks = {NETWORK.name: NETWORK}
     watched = SimpleNamespace(
         look_again=lambda _network, transaction_id: executor.submit(transaction_id)

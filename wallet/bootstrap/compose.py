@@ -307,13 +307,8 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         except WalletError:
             return None
 
-    reset = FactorReset(
-        store,
-        clock,
-        ground.vault,
-        ground.keyring,
-        settings.safety.recovery_wait_tap_seconds,
-    )
+    day = settings.safety.recovery_wait_tap_seconds
+    reset = FactorReset(store, clock, ground.vault, ground.keyring, ground.gate, day)
     codes = NewCodes(store, clock, ids, ground.vault, ground.keyring, networks=networks)
     outbox = Outbox(
         store, clock, ids, None, networks=networks, factor_of=factor_of, recovered=codes
