@@ -351,7 +351,7 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         loosenings=loosenings,
         rehearsal=Rehearsal(store, clock, rule_checks),
         autostop=AutoStop(store, clock, ground.keyring),
-        holds=Holds(store, clock),
+        holds=Holds(store, clock, ground.keyring),
         clock_watch=clock_watch,
         owner=owner,
         reset=reset,

@@ -13,14 +13,16 @@ from wallet.pipeline.holds import Hold, freeze_session, suspend_wallet
 from wallet.pipeline.moves import cancel_held
 from wallet.ports.store import Store, Unit
 from wallet.ports.world import Clock
+from wallet.safety.keyring import Keyring
 
 
 class Holds:
     """Holding is protective and cancels what waits. Resuming releases, and starts every count anew."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, keyring: Keyring) -> None:
         self._store = store
         self._clock = clock
+        self._keyring = keyring
 
     async def freeze_session(self, session_id: str, *, actor: str, reason: str) -> Session:
         """INVALID_STATE_TRANSITION when it is frozen already or has ended."""
@@ -47,7 +49,11 @@ class Holds:
         return await self._store.run(body)
 
     async def resume_session(self, session_id: str, *, actor: str) -> Session:
-        """A releasing act: the door has asked for password and factor. SYSTEM_LOCKED while stopped."""
+        """A releasing act: the door has asked for password and factor.
+
+        SYSTEM_LOCKED while stopped, KEYSTORE_LOCKED while nothing could prove what was let go.
+        """
+        self._keyring.require()
         now = self._clock.now()
 
         async def body(unit: Unit) -> Session:
@@ -66,6 +72,7 @@ class Holds:
 
     async def resume_wallet(self, wallet_id: str, *, actor: str) -> Wallet:
         """The same for a wallet. What the kill switch suspended comes back by a recovery only."""
+        self._keyring.require()
         now = self._clock.now()
 
         async def body(unit: Unit) -> Wallet:

@@ -29,9 +29,7 @@ async def ended(world: World) -> World:
 
 
 async def stop_of(world: World) -> str:
-    found = await world.database.read(
-        lambda unit: unit.console.alerts_of("KILL_SWITCH_RECOVERED")
-    )
+    found = await world.database.read(lambda unit: unit.console.alerts_of("KILL_SWITCH_RECOVERED"))
     return found[-1].payload["stoppedAt"]
 
 
