@@ -8,6 +8,7 @@ import pytest
 
 from tests.integration.signer.conftest import EVM_ID, PASSWORD, SOLANA_ID, World, now_ms
 from wallet.errors import Code, ConflictError, InputError, KeystoreError, WalletError
+from wallet.keystore.files import make_private_directory
 from wallet.signer.client import KeyVault
 from wallet.signer.vault import Vault
 
@@ -121,7 +122,7 @@ async def test_checking_a_password_works_locked_and_unlocks_nothing(world: World
 
 async def foreign_header(world: World, beside: Path) -> bytes:
     """The header of another keystore, whose password somebody knows who does not know ours."""
-    beside.mkdir(mode=0o700)
+    make_private_directory(beside)
     other = await KeyVault.start(beside / "keystore")
     try:
         await other.create_keystore("known to a thief", kind="sandbox", profile="CHEAPEST")
