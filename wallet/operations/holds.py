@@ -53,11 +53,11 @@ class Holds:
 
         SYSTEM_LOCKED while stopped, KEYSTORE_LOCKED while nothing could prove what was let go.
         """
-        self._keyring.require()
         now = self._clock.now()
 
         async def body(unit: Unit) -> Session:
             await _require_normal(unit)
+            self._keyring.require()
             session = await _live_session(unit, session_id, now)
             next_hold(HoldEvent.RESUME, "session", held=session.frozen_at is not None)
             await unit.sessions.hold(session_id, None, None)
@@ -72,11 +72,11 @@ class Holds:
 
     async def resume_wallet(self, wallet_id: str, *, actor: str) -> Wallet:
         """The same for a wallet. What the kill switch suspended comes back by a recovery only."""
-        self._keyring.require()
         now = self._clock.now()
 
         async def body(unit: Unit) -> Wallet:
             await _require_normal(unit)
+            self._keyring.require()
             wallet = await _wallet(unit, wallet_id)
             next_hold(HoldEvent.RESUME, "wallet", held=wallet.status is WalletStatus.SUSPENDED)
             await unit.wallets.set_status(wallet_id, WalletStatus.ACTIVE, None)
