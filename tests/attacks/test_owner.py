@@ -1,6 +1,7 @@
 """Who may answer for the owner: factors, bands, pairing, claim codes and renewals."""
 
 import asyncio
+import json
 from typing import Any
 
 import httpx
@@ -59,6 +60,23 @@ async def test_a_band_bounds_a_day_and_not_only_one_approval(home: House) -> Non
         )
     assert (await desk.factor_needed(third)).value == "CODE"
     assert answered(await approve(home, third)) == (403, "FACTOR_REQUIRED")
+    code = code_at(home.world.clock.now())
+    assert (await approve(home, third, totpCode=code)).is_success
+
+
+@scenario("R-18")
+async def test_the_password_alone_releases_in_a_day_what_taps_do_and_no_more(home: House) -> None:
+    """Stolen from a file, it says yes to many small payments no longer than a tap would."""
+    token = await home.token()
+    await bands(home, 50 * ETHER, 90 * ETHER)
+    await enrol(home)
+    first, second, third = [await home.paid(token, 21 * ETHER, f"p{n}") for n in range(3)]
+
+    assert (await approve(home, first)).is_success
+    assert (await approve(home, second)).is_success
+    assert answered(await approve(home, third)) == (403, "FACTOR_REQUIRED")
+    assert (await home.world.row(third)).consent_at is None
+    assert (await home.world.app.operations.approvals.factor_needed(third)).value == "TAP"
     code = code_at(home.world.clock.now())
     assert (await approve(home, third, totpCode=code)).is_success
 
@@ -286,6 +304,11 @@ async def test_a_session_above_the_tap_band_needs_the_code_too(home: House) -> N
     assert (await asked(ETHER)).status_code == 201
     for limit in (ETHER + 1, 60 * ETHER):
         assert answered(await asked(limit)) == (403, "FACTOR_REQUIRED")
+    most = json.dumps({"evm-local/native": [str(10**30), str(10**30)]})
+    home.world.sql("UPDATE owner SET bands = ?", most)
+    assert answered(await asked(1)) == (403, "FACTOR_REQUIRED")
+    home.world.sql("DELETE FROM owner")
+    assert answered(await asked(1)) == (403, "FACTOR_REQUIRED")
     right = code_at(home.world.clock.now())
     assert (await asked(60 * ETHER, totpCode=right)).status_code == 201
     assert answered(await asked(60 * ETHER, totpCode=right)) == (403, "FACTOR_INVALID")

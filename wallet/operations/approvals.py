@@ -96,6 +96,8 @@ class Approvals:
             require_proof(row.proof, "payment")
             needed = await self._needed(unit, row, enrolled)
             require_strength(factor, needed, "approve")
+            if factor is Factor.HOST and totp_step is None and enrolled:
+                await self._require_like_a_tap(unit, row)
             if factor is Factor.CODE or totp_step is not None:
                 await spend_step(unit, totp_step)
             return await self._consent(unit, row, factor, actor, now)
@@ -161,16 +163,21 @@ class Approvals:
     async def require_for_session(self, limits: Mapping[str, int], code: str | None) -> None:
         """A new session releases its limits: above the tap band of an asset it needs a fresh code as well.
 
+        Without an owner who carries his proof there are no bands, so then any does.
         ``limits`` per asset key in base units. Raises FACTOR_REQUIRED, FACTOR_INVALID, and KEYSTORE_LOCKED
         while nobody can check a code.
         """
         enrolled = await self._vault.totp_enrolled()
         owner = await self._store.read(lambda unit: unit.authority.owner())
-        beyond = owner is not None and any(
-            factor_needed(owner, asset, limit, {}, code_enrolled=enrolled) is not Factor.TAP
-            for asset, limit in limits.items()
+        within = (
+            owner is not None
+            and not owner.proof.is_broken
+            and all(
+                factor_needed(owner, asset, limit, {}, code_enrolled=enrolled) is Factor.TAP
+                for asset, limit in limits.items()
+            )
         )
-        if code is not None or (enrolled and beyond):
+        if code is not None or (enrolled and not within):
             await self.require_current_code(code)
 
     async def _wrong_code(self, now: int) -> AuthError:
@@ -223,6 +230,25 @@ class Approvals:
         if owner is None or owner.proof.is_broken:
             return Factor.HOST
         return await _factor(unit, owner, row, enrolled=enrolled, now=self._clock.now())
+
+    async def _require_like_a_tap(self, unit: Unit, row: Transaction) -> None:
+        """Where there is an app, the password alone stands for a tap: it releases in a day what taps do.
+
+        What the host released counts with what taps did. FACTOR_REQUIRED above it.
+        """
+        owner = await unit.authority.owner()
+        used = dict(await unit.authority.released_by(row.asset, self._clock.now() - DAY_MS))
+        used[Factor.TAP] = used.get(Factor.TAP, 0) + used.get(Factor.HOST, 0)
+        needed = Factor.CODE
+        if owner is not None and await self._needed(unit, row, enrolled=True) is Factor.TAP:
+            needed = factor_needed(owner, row.asset, row.amount, used, code_enrolled=True)
+        if needed is not Factor.TAP:
+            raise RefusedError(
+                Code.FACTOR_REQUIRED,
+                "This needs a code of the authenticator app as well.",
+                details={"factor": Factor.CODE.value},
+                hint="Send totpCode.",
+            )
 
     async def _require_normal(self) -> None:
         state = await self._store.read(lambda unit: unit.authority.state())
