@@ -13,6 +13,7 @@ from tests.attacks.test_stop import stop
 from tests.support.chain import ETHER
 from tests.support.house import House, bearer, tiers
 from tests.support.vault import PASSWORD, code_at
+from wallet.domain.facts import Fact
 
 CLAIM = "/v1/sessions/claim"
 
@@ -131,6 +132,25 @@ async def test_what_proves_the_owner_changes_only_with_what_proved_him_before(ho
     }
     paired = await home.owner.post("/v1/pairing", json={}, headers=headers)
     assert paired.status_code == 201
+
+
+@scenario("R-14")
+async def test_bands_do_not_come_in_with_a_pairing_by_password_alone(home: House) -> None:
+    """The owner pairs anew, with a code; somebody with the password says yes first, and to more."""
+    await enrol(home)
+    proofs = {"X-Master-Password": PASSWORD, "X-TOTP-Code": code_at(home.world.clock.now())}
+    begun = await home.owner.post("/v1/pairing", json={}, headers=proofs)
+    assert await home.world.app.owner.offer_pairing(begun.json()["code"], 8, 8, "Olga", None)
+    wide = {"evm-local/native": {"tapMax": str(10**30), "codeMax": str(10**30)}}
+    confirm = ("POST", "/v1/pairing/confirm", {"userId": 8, "bands": wide})
+
+    assert answered(await home.host(*confirm)) == (403, "FACTOR_REQUIRED")
+
+    home.world.clock.advance(30)
+    proofs["X-TOTP-Code"] = code_at(home.world.clock.now())
+    done = await home.owner.post(confirm[1], json=confirm[2], headers=proofs)
+    assert done.json()["bands"] == wide
+    assert Fact.BANDS_SET in await home.world.facts()
 
 
 @scenario("R-14")

@@ -170,6 +170,8 @@ class OwnerDesk:
             await unit.audit.append(
                 Fact.OWNER_PAIRED, actor=actor, at=now, details={"userId": str(owner.user_id)}
             )
+            if bands is not None:
+                await _note_bands(unit, bands, actor, now)
             await unit.console.alert(f"PAIRED:{now}", "PAIRED", {"name": owner.name}, now)
             if before is not None and before.chat_id != owner.chat_id:
                 told = {"chatId": str(before.chat_id)}
@@ -196,8 +198,7 @@ class OwnerDesk:
             require_proof(owner.proof, "owner")
             changed = replace(owner, bands=dict(bands))
             await unit.authority.save_owner(changed)
-            shown = ", ".join(f"{a}={b.tap_max}/{b.code_max}" for a, b in bands.items())
-            await unit.audit.append(Fact.BANDS_SET, actor=actor, at=now, details={"bands": shown})
+            await _note_bands(unit, bands, actor, now)
             await _redraw_waiting(unit)
             return changed
 
@@ -241,6 +242,11 @@ async def _redraw_waiting(unit: Unit) -> None:
     """What waits is asked anew: of a new owner, or with the proof that is needed now."""
     for row in await unit.transactions.in_status(Status.QUEUED):
         await redraw(unit, row)
+
+
+async def _note_bands(unit: Unit, bands: Mapping[str, Band], actor: str, at: int) -> None:
+    shown = ", ".join(f"{a}={b.tap_max}/{b.code_max}" for a, b in bands.items())
+    await unit.audit.append(Fact.BANDS_SET, actor=actor, at=at, details={"bands": shown})
 
 
 def _pairing(
