@@ -72,7 +72,9 @@ class Vault:
         return _header_facts(opened.header)
 
     def header(self) -> HeaderFacts:
-        return _header_facts(self._files.read_header())
+        """Unlocked, the header that opened the keys; locked, what the file says."""
+        opened = self._open
+        return _header_facts(self._files.read_header() if opened is None else opened.header)
 
     def status(self) -> Status:
         opened = self._open

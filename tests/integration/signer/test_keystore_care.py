@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from tests.integration.signer.conftest import EVM_ID, PASSWORD, SOLANA_ID, World, now_ms
 from wallet.errors import Code, ConflictError, InputError, KeystoreError, WalletError
 from wallet.keystore.files import make_private_directory
+from wallet.keystore.format import parse_header
+from wallet.keystore.profiles import MODERATE, Kind
 from wallet.signer.client import KeyVault
 from wallet.signer.vault import Vault
 
@@ -145,6 +148,26 @@ async def test_a_header_put_in_the_place_of_ours_proves_no_password(
     with pytest.raises(KeystoreError) as caught:
         await world.vault.verify_password("known to a thief")
     assert caught.value.code is Code.KEYSTORE_CORRUPTED
+
+
+@pytest.mark.parametrize("field", ["bot_api_url", "kind", "keystore_id"])
+async def test_a_header_that_was_another_one_when_it_was_read_opens_nothing(
+    world: World, field: str
+) -> None:
+    """A daemon that starts locked speaks to the Bot API of the header before anything proves it."""
+    others = {
+        "bot_api_url": "https://thief.example", "kind": Kind.PRODUCTION, "keystore_id": EVM_ID,
+    }  # fmt: skip
+    await world.vault.lock()
+    file = world.root / "header.json"
+    ours = file.read_bytes()
+    strong = replace(parse_header(ours, "ours"), kdf=MODERATE)
+    file.write_bytes(replace(strong, **{field: others[field]}).to_text())
+    await world.vault.header()
+    file.write_bytes(ours)
+
+    assert await code_of(world.vault) is Code.KEYSTORE_CORRUPTED
+    assert not world.vault.alive
 
 
 async def test_wallets_and_subkeys_survive_a_restart(world: World) -> None:
