@@ -15,9 +15,12 @@ TICKET_MS = 600_000
 
 @dataclass(frozen=True, slots=True)
 class _Ticket:
-    """Good before ``until`` (epoch ms). ``locked``: the keystore was, when the password was checked."""
+    """Good before ``until`` (seconds of the monotonic clock, which nobody sets back).
 
-    until: int
+    ``locked``: the keystore was, when the password was checked.
+    """
+
+    until: float
     locked: bool
 
 
@@ -65,11 +68,11 @@ class MasterPassword:
         that it is the wallets' own, so a ticket from before counts no more afterwards.
         """
         await self.require(password)
-        now = self._clock.now()
+        now = self._clock.monotonic()
         self._tickets = {t: made for t, made in self._tickets.items() if made.until > now}
         ticket = self._ids.secret(24).hex()
-        self._tickets[ticket] = _Ticket(now + TICKET_MS, locked=self._vault.locked)
-        return ticket, now + TICKET_MS
+        self._tickets[ticket] = _Ticket(now + TICKET_MS / 1000, locked=self._vault.locked)
+        return ticket, self._clock.now() + TICKET_MS
 
     def forget_tickets(self) -> None:
         """Everything is stopped: what the password was exchanged for before counts no more."""
@@ -78,7 +81,7 @@ class MasterPassword:
     def _require_good(self, ticket: str) -> None:
         made = self._tickets.get(ticket)
         is_proved = made is not None and (self._vault.locked or not made.locked)
-        if made is None or not is_proved or self._clock.now() >= made.until:
+        if made is None or not is_proved or self._clock.monotonic() >= made.until:
             raise _required("The ticket has expired.")
 
     async def _require_unlocked_counter(self) -> None:
