@@ -4,6 +4,7 @@ import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -155,7 +156,7 @@ async def test_a_header_that_was_another_one_when_it_was_read_opens_nothing(
     world: World, field: str
 ) -> None:
     """A daemon that starts locked speaks to the Bot API of the header before anything proves it."""
-    others = {
+    others: dict[str, Any] = {
         "bot_api_url": "https://thief.example", "kind": Kind.PRODUCTION, "keystore_id": EVM_ID,
     }  # fmt: skip
     await world.vault.lock()
