@@ -108,7 +108,10 @@ class Approvals:
         return row
 
     async def check_code(self, code: str) -> int:
-        """The time step of a right code. Wrong ones are counted: 5 free, then doubling waits, frozen at 20."""
+        """The time step of a right code. Wrong ones are counted: 5 free, then doubling waits, frozen at 20.
+
+        The count ends when a step is spent: a code that was used before and seen says nothing of who types.
+        """
         async with self._one_at_a_time:  # guesses at once get no more tries than one after another
             return await self._checked(code)
 
@@ -129,7 +132,6 @@ class Approvals:
         step = await self._vault.totp_check(code, now)
         if step is None:
             raise await self._wrong_code(now)
-        await self._store.run(lambda unit: unit.authority.set_counter(CODE_COUNTER, 0, 0))
         return step
 
     async def require_current_code(self, code: str | None) -> None:

@@ -1,5 +1,6 @@
 """What every releasing act asks of a factor: that it is strong enough, and that a code is spent once."""
 
+from wallet.domain.authority import CODE_COUNTER
 from wallet.domain.owner import Factor
 from wallet.errors import AuthError, Code, RefusedError
 from wallet.ports.store import Unit
@@ -25,7 +26,10 @@ def require_strength(given: Factor, needed: Factor, command: str) -> None:
 
 
 async def spend_step(unit: Unit, step: int | None) -> None:
-    """Spend a code's time step in the transaction of what it releases; FACTOR_INVALID for a used one."""
+    """Spend a code's time step in the transaction of what it releases; FACTOR_INVALID for a used one.
+
+    Wrong codes before it count no more.
+    """
     if step is None or not await unit.authority.spend_step(step):
         raise AuthError(
             Code.FACTOR_INVALID,
@@ -33,3 +37,4 @@ async def spend_step(unit: Unit, step: int | None) -> None:
             details={"usedBefore": True},
             hint="Wait for the next code.",
         )
+    await unit.authority.set_counter(CODE_COUNTER, 0, 0)
