@@ -167,6 +167,7 @@ class OwnerDesk:
             await unit.authority.save_owner(owner)
             await unit.authority.end_pairing()
             await unit.authority.set_counter(FROZEN, 0, 0)
+            await unit.console.end_challenges(now)  # what another account asked for
             await unit.audit.append(
                 Fact.OWNER_PAIRED, actor=actor, at=now, details={"userId": str(owner.user_id)}
             )
