@@ -20,7 +20,7 @@ from wallet.errors import (
     UnavailableError,
 )
 from wallet.operations.factor_reset import reset_is_over
-from wallet.operations.factors import require_strength, spend_step
+from wallet.operations.factors import require_more_than_password, require_strength, spend_step
 from wallet.operations.transactions import already_processed
 from wallet.pipeline.executor import Executor
 from wallet.pipeline.moves import redraw
@@ -96,8 +96,9 @@ class Approvals:
             require_proof(row.proof, "payment")
             needed = await self._needed(unit, row, enrolled)
             require_strength(factor, needed, "approve")
-            if factor is Factor.HOST and totp_step is None and enrolled:
-                await self._require_like_a_tap(unit, row)
+            if factor is Factor.HOST:
+                on_host = await self._needed_on_host(unit, row, needed)
+                require_more_than_password(factor, totp_step, on_host, enrolled=enrolled)
             if factor is Factor.CODE or totp_step is not None:
                 await spend_step(unit, totp_step)
             return await self._consent(unit, row, factor, actor, now)
@@ -233,24 +234,14 @@ class Approvals:
             return Factor.HOST
         return await _factor(unit, owner, row, enrolled=enrolled, now=self._clock.now())
 
-    async def _require_like_a_tap(self, unit: Unit, row: Transaction) -> None:
-        """Where there is an app, the password alone stands for a tap: it releases in a day what taps do.
-
-        What the host released counts with what taps did. FACTOR_REQUIRED above it.
-        """
+    async def _needed_on_host(self, unit: Unit, row: Transaction, needed: Factor) -> Factor:
+        """What the password would have to stand for: what the host released counts with what taps did."""
         owner = await unit.authority.owner()
+        if needed is not Factor.TAP or owner is None:
+            return needed
         used = dict(await unit.authority.released_by(row.asset, self._clock.now() - DAY_MS))
         used[Factor.TAP] = used.get(Factor.TAP, 0) + used.get(Factor.HOST, 0)
-        needed = Factor.CODE
-        if owner is not None and await self._needed(unit, row, enrolled=True) is Factor.TAP:
-            needed = factor_needed(owner, row.asset, row.amount, used, code_enrolled=True)
-        if needed is not Factor.TAP:
-            raise RefusedError(
-                Code.FACTOR_REQUIRED,
-                "This needs a code of the authenticator app as well.",
-                details={"factor": Factor.CODE.value},
-                hint="Send totpCode.",
-            )
+        return factor_needed(owner, row.asset, row.amount, used, code_enrolled=True)
 
     async def _require_normal(self) -> None:
         state = await self._store.read(lambda unit: unit.authority.state())

@@ -25,6 +25,20 @@ def require_strength(given: Factor, needed: Factor, command: str) -> None:
     )
 
 
+def require_more_than_password(
+    given: Factor, step: int | None, needed: Factor, *, enrolled: bool
+) -> None:
+    """Where an app is enrolled, the password alone (HOST without a code) stands for a tap; else FACTOR_REQUIRED."""
+    if given is not Factor.HOST or step is not None or not enrolled or needed is Factor.TAP:
+        return
+    raise RefusedError(
+        Code.FACTOR_REQUIRED,
+        "This needs a code of the authenticator app as well.",
+        details={"factor": Factor.CODE.value},
+        hint="Send totpCode.",
+    )
+
+
 async def spend_step(unit: Unit, step: int | None) -> None:
     """Spend a code's time step in the transaction of what it releases; FACTOR_INVALID for a used one.
 
