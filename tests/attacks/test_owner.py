@@ -1,6 +1,7 @@
 """Who may answer for the owner: factors, bands, pairing, claim codes and renewals."""
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.support.chain import ETHER
 from tests.support.chat import OWNER_ID, Chat, chat_of
 from tests.support.house import House, bearer, house, tiers
 from tests.support.vault import PASSWORD, code_at
+from wallet.domain.facts import Fact
 from wallet.ports.world import TAPPED
 
 CLAIM = "/v1/sessions/claim"
@@ -82,6 +84,22 @@ async def test_a_band_bounds_a_day_and_not_only_one_approval(home: House, chat: 
     assert received == [4 * ETHER, 4 * ETHER, 4 * ETHER, 0]
 
 
+@scenario("R-18")
+async def test_the_password_alone_releases_in_a_day_what_taps_do_and_no_more(home: House) -> None:
+    """Stolen from a file, it says yes to many small payments no longer than a tap would."""
+    token = await home.token()
+    await bands(home, 50 * ETHER, 90 * ETHER)
+    await enrol(home)
+    first, second, third = [await home.paid(token, 21 * ETHER, f"p{n}") for n in range(3)]
+
+    assert (await approve(home, first)).is_success
+    assert (await approve(home, second)).is_success
+    assert answered(await approve(home, third)) == (403, "FACTOR_REQUIRED")
+    assert (await home.world.row(third)).consent_at is None
+    code = code_at(home.world.clock.now())
+    assert (await approve(home, third, totpCode=code)).is_success
+
+
 @scenario("R-18", "OA-03")
 async def test_a_code_works_once_and_for_one_payment(home: House) -> None:
     token = await home.token()
@@ -132,6 +150,28 @@ async def test_what_proves_the_owner_changes_only_with_what_proved_him_before(ho
     }
     paired = await home.owner.post("/v1/pairing", json={}, headers=headers)
     assert paired.status_code == 201
+
+
+@scenario("R-14")
+async def test_bands_do_not_come_in_with_a_pairing_by_password_alone(
+    home: House, chat: Chat
+) -> None:
+    """The owner pairs anew, with a code; somebody with the password says yes first, and to more."""
+    await enrol(home)
+    proofs = {"X-Master-Password": PASSWORD, "X-TOTP-Code": code_at(home.world.clock.now())}
+    begun = await home.owner.post("/v1/pairing", json={}, headers=proofs)
+    await chat.asks(f"/start {begun.json()['code']}", "The code is right.", who=chat.stranger)
+    new = chat.telegram.state.people["stranger"].id
+    wide = {"evm-local/native": {"tapMax": str(10**30), "codeMax": str(10**30)}}
+    confirm = ("POST", "/v1/pairing/confirm", {"userId": new, "bands": wide})
+
+    assert answered(await home.host(*confirm)) == (403, "FACTOR_REQUIRED")
+
+    home.world.clock.advance(30)
+    proofs["X-TOTP-Code"] = code_at(home.world.clock.now())
+    done = await home.owner.post(confirm[1], json=confirm[2], headers=proofs)
+    assert done.json()["bands"] == wide
+    assert Fact.BANDS_SET in await home.world.facts()
 
 
 @scenario("R-14")
@@ -367,6 +407,11 @@ async def test_a_session_above_the_tap_band_needs_the_code_too(home: House) -> N
     assert (await asked(ETHER)).status_code == 201
     for limit in (ETHER + 1, 60 * ETHER):
         assert answered(await asked(limit)) == (403, "FACTOR_REQUIRED")
+    most = json.dumps({"evm-local/native": [str(10**30), str(10**30)]})
+    home.world.sql("UPDATE owner SET bands = ?", most)
+    assert answered(await asked(1)) == (403, "FACTOR_REQUIRED")
+    home.world.sql("DELETE FROM owner")
+    assert answered(await asked(1)) == (403, "FACTOR_REQUIRED")
     right = code_at(home.world.clock.now())
     assert (await asked(60 * ETHER, totpCode=right)).status_code == 201
     assert answered(await asked(60 * ETHER, totpCode=right)) == (403, "FACTOR_INVALID")

@@ -55,6 +55,7 @@ ETHER = 10**18
 ADDRESS = "0x52908400098527886E0F7030069857D2E4169EE7"
 RECIPIENT = "0x8617E340B3D01FA5F11F306F4090FD50E238070D"
 CODE = "123456"
+SUBKEYS = Subkeys(b"r" * 32, b"a" * 32, b"j" * 32, b"p" * 32)
 
 
 class HandClock:
@@ -159,6 +160,7 @@ class ConsoleWorld:
     owner: Owner
     wallet: Wallet
     session: Session
+    keyring: Keyring
 
     async def payment(self, tier: Tier, status: Status | None = None, **more: Any) -> Transaction:
         """Store a payment of this tier with its card; waiting unless ``status`` says otherwise."""
@@ -225,7 +227,7 @@ async def console_world(
     """A paired owner, one wallet, one session; payments up to 1 ETH with a tap, 10 with a code."""
     clock, ids = HandClock(runs=runs), CountedIds()
     keyring = Keyring()
-    keyring.fill(Subkeys(b"r" * 32, b"a" * 32, b"j" * 32, b"p" * 32))
+    keyring.fill(SUBKEYS)
     parse = cast(Any, dict)
     await lay_down(folder / "wallet.db")
     database = await Database.open(
@@ -305,7 +307,7 @@ async def _furnish(
         check_code=approvals.check_code, told=Told(lambda: None, lambda: None),
     )  # fmt: skip
     codes = NewCodes(
-        database, clock, ids, vault=cast(KeyVault, vault), networks={NETWORK.name: NETWORK}
+        database, clock, ids, cast(KeyVault, vault), keyring, networks={NETWORK.name: NETWORK}
     )
     outbox = Outbox(
         database, clock, ids, channel,
@@ -318,7 +320,7 @@ async def _furnish(
 
     sources = Sources(lambda: vault.locked, dict, dict, memory, now, "0.1.0")
     queries = Queries(database, clock, cast(Any, Balances()), sources)
-    reset = FactorReset(database, clock, cast(KeyVault, vault), keyring, 5)
+    reset = FactorReset(database, clock, cast(KeyVault, vault), keyring, gate, 5)
     networks = {NETWORK.name: NETWORK}
     watched = SimpleNamespace(
         look_again=lambda _network, transaction_id: executor.submit(transaction_id)
@@ -340,6 +342,7 @@ async def _furnish(
     return ConsoleWorld(
         database, clock, ids, vault, executor, transactions, approvals, sessions, safety, console,
         Inbox(database, clock, outbox.wake), outbox, owner_desk, queries, owner, wallet, session,
+        keyring,
     )  # fmt: skip
 
 

@@ -40,8 +40,11 @@ async def show(call: Call) -> Answer:
 
 
 async def confirm(call: Call) -> Answer:
+    """Bands that are set in the same breath need what they need elsewhere: the current factor."""
     body = await call.body(ConfirmPairing)
     bands = None if body.bands is None else _bands(body.bands)
+    if bands is not None:
+        await call.operations.approvals.require_current_code(call.header(b"x-totp-code"))
     owner = await call.operations.owner.confirm_pairing(ACTOR, body.user_id, bands)
     return Answer(owner_view(owner))
 

@@ -307,14 +307,9 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         except WalletError:
             return None
 
-    reset = FactorReset(
-        store,
-        clock,
-        ground.vault,
-        ground.keyring,
-        settings.safety.recovery_wait_tap_seconds,
-    )
-    codes = NewCodes(store, clock, ids, vault=ground.vault, networks=networks)
+    day = settings.safety.recovery_wait_tap_seconds
+    reset = FactorReset(store, clock, ground.vault, ground.keyring, ground.gate, day)
+    codes = NewCodes(store, clock, ids, ground.vault, ground.keyring, networks=networks)
     outbox = Outbox(
         store, clock, ids, None, networks=networks, factor_of=factor_of, recovered=codes
     )
@@ -356,7 +351,7 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         loosenings=loosenings,
         rehearsal=Rehearsal(store, clock, rule_checks),
         autostop=AutoStop(store, clock, ground.keyring),
-        holds=Holds(store, clock),
+        holds=Holds(store, clock, ground.keyring),
         clock_watch=clock_watch,
         owner=owner,
         reset=reset,

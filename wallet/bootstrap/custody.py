@@ -11,6 +11,7 @@ from wallet.operations.custody import Custody
 from wallet.operations.wallets import Wallets
 from wallet.persistence.database import Database
 from wallet.ports.chain import Chain
+from wallet.safety.halt_file import HaltFile
 from wallet.safety.keyring import Keyring
 from wallet.settings import Settings
 from wallet.signer.offline import OfflineVault
@@ -69,7 +70,7 @@ async def offline(settings: Settings, *, with_chains: bool = False) -> AsyncIter
             vault=vault,
             keyring=keyring,
             wallets=wallets,
-            halt_file=home / "HALT",
+            halt_file=HaltFile(home / "HALT"),
         )
         yield Offline(vault, custody)
 

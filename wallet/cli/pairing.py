@@ -140,7 +140,7 @@ def day_bands(door: owner.OwnerDoor) -> dict[str, dict[str, str]]:
     bands: dict[str, dict[str, str]] = {}
     for rule in door.get("/v1/policies")["items"]:
         if rule["type"] == "CUMULATIVE_LIMIT":
-            for asset, bounds in rule["rules"]["assets"].items():
+            for asset, bounds in rule["rules"].get("assets", {}).items():
                 most = max(int(bounds["limit"]), int(bands.get(asset, {}).get("tapMax", 0)))
                 bands[asset] = {"tapMax": str(most), "codeMax": str(most)}
     return bands

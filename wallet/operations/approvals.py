@@ -20,7 +20,7 @@ from wallet.errors import (
     UnavailableError,
 )
 from wallet.operations.factor_reset import reset_is_over
-from wallet.operations.factors import require_strength, spend_step
+from wallet.operations.factors import require_more_than_password, require_strength, spend_step
 from wallet.operations.transactions import already_processed
 from wallet.pipeline.executor import Executor
 from wallet.pipeline.moves import redraw
@@ -96,6 +96,9 @@ class Approvals:
             require_proof(row.proof, "payment")
             needed = await self._needed(unit, row, enrolled)
             require_strength(factor, needed, "approve")
+            if factor is Factor.HOST:
+                on_host = await self._needed_on_host(unit, row, needed)
+                require_more_than_password(factor, totp_step, on_host, enrolled=enrolled)
             if factor is Factor.CODE or totp_step is not None:
                 await spend_step(unit, totp_step)
             return await self._consent(unit, row, factor, actor, now)
@@ -106,7 +109,10 @@ class Approvals:
         return row
 
     async def check_code(self, code: str) -> int:
-        """The time step of a right code. Wrong ones are counted: 5 free, then doubling waits, frozen at 20."""
+        """The time step of a right code. Wrong ones are counted: 5 free, then doubling waits, frozen at 20.
+
+        The count ends when a step is spent: a code that was used before and seen says nothing of who types.
+        """
         async with self._one_at_a_time:  # guesses at once get no more tries than one after another
             return await self._checked(code)
 
@@ -127,7 +133,6 @@ class Approvals:
         step = await self._vault.totp_check(code, now)
         if step is None:
             raise await self._wrong_code(now)
-        await self._store.run(lambda unit: unit.authority.set_counter(CODE_COUNTER, 0, 0))
         return step
 
     async def require_current_code(self, code: str | None) -> None:
@@ -161,16 +166,21 @@ class Approvals:
     async def require_for_session(self, limits: Mapping[str, int], code: str | None) -> None:
         """A new session releases its limits: above the tap band of an asset it needs a fresh code as well.
 
+        Without an owner who carries his proof there are no bands, so then any does.
         ``limits`` per asset key in base units. Raises FACTOR_REQUIRED, FACTOR_INVALID, and KEYSTORE_LOCKED
         while nobody can check a code.
         """
         enrolled = await self._vault.totp_enrolled()
         owner = await self._store.read(lambda unit: unit.authority.owner())
-        beyond = owner is not None and any(
-            factor_needed(owner, asset, limit, {}, code_enrolled=enrolled) is not Factor.TAP
-            for asset, limit in limits.items()
+        within = (
+            owner is not None
+            and not owner.proof.is_broken
+            and all(
+                factor_needed(owner, asset, limit, {}, code_enrolled=enrolled) is Factor.TAP
+                for asset, limit in limits.items()
+            )
         )
-        if code is not None or (enrolled and beyond):
+        if code is not None or (enrolled and not within):
             await self.require_current_code(code)
 
     async def _wrong_code(self, now: int) -> AuthError:
@@ -223,6 +233,15 @@ class Approvals:
         if owner is None or owner.proof.is_broken:
             return Factor.HOST
         return await _factor(unit, owner, row, enrolled=enrolled, now=self._clock.now())
+
+    async def _needed_on_host(self, unit: Unit, row: Transaction, needed: Factor) -> Factor:
+        """What the password would have to stand for: what the host released counts with what taps did."""
+        owner = await unit.authority.owner()
+        if needed is not Factor.TAP or owner is None:
+            return needed
+        used = dict(await unit.authority.released_by(row.asset, self._clock.now() - DAY_MS))
+        used[Factor.TAP] = used.get(Factor.TAP, 0) + used.get(Factor.HOST, 0)
+        return factor_needed(owner, row.asset, row.amount, used, code_enrolled=True)
 
     async def _require_normal(self) -> None:
         state = await self._store.read(lambda unit: unit.authority.state())

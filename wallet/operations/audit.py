@@ -99,11 +99,13 @@ class AuditGuard:
 
         Answers which plain rows the next HMAC row seals, for the fact of an unlock. A row that does not fit
         stops everything: somebody wrote to the database behind the daemon's back. A recovery accepts what
-        is there, so the check begins at the last one. Raises SYSTEM_LOCKED.
+        is there, so the check begins at the last one. A stop that is told after it was not recovered from,
+        whatever the stored state says. Raises SYSTEM_LOCKED.
         """
         rows, head = await self._store.read(_tail)
         verdict = verify(rows, key, head=head)
         if verdict.is_sound:
+            await self._require_ended_stops(rows)
             return _to_seal(rows)
         log.error("audit_does_not_fit", first_bad=verdict.first_bad, reason=verdict.reason)
         if (await self._safety.state()).state is StopState.NORMAL:
@@ -112,6 +114,21 @@ class AuditGuard:
             Code.SYSTEM_LOCKED,
             f"The audit log was changed: {verdict.reason}. Everything is stopped.",
             hint="Look with: waiaas audit verify. Then on the host: waiaas recover.",
+        )
+
+    async def _require_ended_stops(self, rows: list[Mapping[str, Any]]) -> None:
+        told = any(row["fact"] == Fact.KILL_SWITCH_ACTIVATED for row in rows)
+        if not told or (await self._safety.state()).state is not StopState.NORMAL:
+            return
+        now = self._clock.now()
+        await self._store.run(
+            lambda unit: unit.audit.append(Fact.STATE_UNTRUSTED, actor="system", at=now)
+        )
+        await self._safety.halt("the audit log tells of a stop that no recovery ended", "system")
+        raise UnavailableError(
+            Code.SYSTEM_LOCKED,
+            "The audit log tells of a stop that no recovery ended, so everything is stopped.",
+            hint="Somebody wrote to the database. On the host: waiaas recover.",
         )
 
     async def _stop(self, verdict: Verdict) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from wallet.domain.facts import Fact
 from wallet.domain.safety import is_trusted_normal
@@ -12,6 +11,7 @@ from wallet.operations.wallets import Wallets
 from wallet.ports.store import Store, Unit
 from wallet.ports.vault import CustodyVault, WalletKey
 from wallet.ports.world import Clock, Ids
+from wallet.safety.halt_file import HaltFile
 from wallet.safety.keyring import Keyring
 
 ACTOR = "host"
@@ -41,7 +41,7 @@ class Custody:
         vault: CustodyVault,
         keyring: Keyring,
         wallets: Wallets,
-        halt_file: Path,
+        halt_file: HaltFile,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -107,7 +107,7 @@ class Custody:
         """Keys neither come nor go while everything is stopped: a recovery and its wait come first."""
         state = await self._store.read(lambda unit: unit.authority.state())
         trusted = is_trusted_normal(self._keyring.require().row_mac, state)
-        if self._halt_file.exists() or not trusted:
+        if self._halt_file.is_there() or not trusted:
             raise UnavailableError(
                 Code.SYSTEM_LOCKED,
                 "The kill switch is active, so no key is imported or exported.",

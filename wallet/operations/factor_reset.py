@@ -11,6 +11,7 @@ from wallet.errors import Code, ConflictError, RefusedError
 from wallet.ports.store import Store, Unit
 from wallet.ports.vault import KeyVault
 from wallet.ports.world import Clock
+from wallet.safety.gate import Gate
 from wallet.safety.keyring import Keyring
 
 
@@ -21,17 +22,28 @@ class FactorReset:
     """
 
     def __init__(
-        self, store: Store, clock: Clock, vault: KeyVault, keyring: Keyring, wait_seconds: int
+        self,
+        store: Store,
+        clock: Clock,
+        vault: KeyVault,
+        keyring: Keyring,
+        gate: Gate,
+        wait_seconds: int,
     ) -> None:
         self._store = store
         self._clock = clock
         self._vault = vault
         self._keyring = keyring
+        self._gate = gate
         self._wait_ms = wait_seconds * 1000
 
     async def start(self, actor: str) -> int:
-        """When the reset may be used (epoch ms). A running one keeps its time. KEYSTORE_LOCKED while locked."""
+        """When the reset may be used (epoch ms). A running one keeps its time.
+
+        KEYSTORE_LOCKED while locked, CLOCK_UNTRUSTED while nobody knows when the wait would be over.
+        """
         self._keyring.require()
+        self._gate.require_time()
         if not await self._vault.totp_enrolled():
             raise ConflictError(
                 Code.NOT_FACTOR_ENROLLED,

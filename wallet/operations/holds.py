@@ -13,14 +13,16 @@ from wallet.pipeline.holds import Hold, freeze_session, suspend_wallet
 from wallet.pipeline.moves import cancel_held
 from wallet.ports.store import Store, Unit
 from wallet.ports.world import Clock
+from wallet.safety.keyring import Keyring
 
 
 class Holds:
     """Holding is protective and cancels what waits. Resuming releases, and starts every count anew."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, keyring: Keyring) -> None:
         self._store = store
         self._clock = clock
+        self._keyring = keyring
 
     async def freeze_session(self, session_id: str, *, actor: str, reason: str) -> Session:
         """INVALID_STATE_TRANSITION when it is frozen already or has ended."""
@@ -47,11 +49,15 @@ class Holds:
         return await self._store.run(body)
 
     async def resume_session(self, session_id: str, *, actor: str) -> Session:
-        """A releasing act: the door has asked for password and factor. SYSTEM_LOCKED while stopped."""
+        """A releasing act: the door has asked for password and factor.
+
+        SYSTEM_LOCKED while stopped, KEYSTORE_LOCKED while nothing could prove what was let go.
+        """
         now = self._clock.now()
 
         async def body(unit: Unit) -> Session:
             await _require_normal(unit)
+            self._keyring.require()
             session = await _live_session(unit, session_id, now)
             next_hold(HoldEvent.RESUME, "session", held=session.frozen_at is not None)
             await unit.sessions.hold(session_id, None, None)
@@ -70,6 +76,7 @@ class Holds:
 
         async def body(unit: Unit) -> Wallet:
             await _require_normal(unit)
+            self._keyring.require()
             wallet = await _wallet(unit, wallet_id)
             next_hold(HoldEvent.RESUME, "wallet", held=wallet.status is WalletStatus.SUSPENDED)
             await unit.wallets.set_status(wallet_id, WalletStatus.ACTIVE, None)

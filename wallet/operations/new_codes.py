@@ -2,18 +2,19 @@
 
 Granting them is a releasing act: each session needs the factor of its limits, and what needs the host is not
 granted in the chat at all. The offer names the stop it belongs to, so whatever is asked twice is found given.
+What carries no proof is not granted: a session that somebody bent after the stop, or that was ended while locked.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from wallet.domain.authority import Proof
 from wallet.domain.chains import Network
 from wallet.domain.console import Action, Alert, Challenge, Handle
 from wallet.domain.owner import CODE_TTL_MS, Factor, Owner, factor_needed
 from wallet.domain.rules import DAY_MS
 from wallet.domain.sessions import ABSOLUTE_LIFETIME_SECONDS, KILL_SWITCH, Session
-from wallet.domain.wallets import Wallet
 from wallet.errors import Code, RefusedError
 from wallet.notifications import claim_codes as words
 from wallet.notifications.alerts import CLAIM_CODES, Notice
@@ -25,6 +26,7 @@ from wallet.ports.owner_channel import Button
 from wallet.ports.store import Store, Unit
 from wallet.ports.vault import KeyVault
 from wallet.ports.world import Clock, Ids
+from wallet.safety.keyring import Keyring
 
 PURPOSE: Final = "NEW_CODES"
 LISTED: Final = 8  # as many as one message holds, with names of any length
@@ -54,12 +56,13 @@ class NewCodes:
         store: Store,
         clock: Clock,
         ids: Ids,
-        *,
         vault: KeyVault,
+        keyring: Keyring,
+        *,
         networks: Mapping[str, Network],
     ) -> None:
         self._store, self._clock, self._ids = store, clock, ids
-        self._vault = vault
+        self._vault, self._keyring = vault, keyring
         self._networks = networks
 
     async def notice(self, alert: Alert) -> Notice:
@@ -161,8 +164,10 @@ class NewCodes:
         """Grant the sessions anew and have their codes said, once; returns the offer's messages.
 
         Raises FACTOR_REQUIRED when the limits need a stronger proof by now, FACTOR_INVALID when the code was
-        used before, SYSTEM_LOCKED while stopped. Given before: nothing happens.
+        used before, SYSTEM_LOCKED while stopped, KEYSTORE_LOCKED while nothing could prove the new sessions.
+        Given before: nothing happens.
         """
+        self._keyring.require()
         enrolled, now = await self._enrolled(), self._clock.now()
 
         async def body(unit: Unit) -> tuple[int, ...]:
@@ -220,12 +225,14 @@ class NewCodes:
 
     async def _plan(self, unit: Unit, subject: str, enrolled: bool) -> Plan:  # noqa: FBT001
         ended = await _ended(unit, subject)
-        owner = await unit.authority.owner()
+        wallets = {wallet.id: wallet for wallet in await unit.wallets.all()}
+        known = [(one, wallets[one.wallet_id]) for one in ended if self._is_as_it_ended(one)]
+        owner = await _known_owner(unit, self._clock.now())
         here: list[words.Held] = []
         host: list[words.Held] = []
         granted: dict[str, int] = {}
         factors: list[Factor] = []
-        for session, wallet in ended[-LISTED:]:
+        for session, wallet in known[-LISTED:]:
             total = {a: granted.get(a, 0) + n for a, n in session.limits.amounts.items()}
             factor = await self._factor(unit, owner, total, enrolled)
             if factor is Factor.HOST:
@@ -235,8 +242,13 @@ class NewCodes:
             factors.append(factor)
             granted |= total
         strongest = max(factors, key=_WEAKEST_FIRST.index, default=None)
-        more = max(0, len(ended) - LISTED)
+        more = len(ended) - len(known[-LISTED:])
         return Plan(await _given(unit, subject), tuple(here), tuple(host), more, strongest)
+
+    def _is_as_it_ended(self, session: Session) -> bool:
+        """Whether it carries its proof. Locked, nobody can say, and nothing is granted either."""
+        wanted = Proof.PROVED if self._keyring.is_open else Proof.UNKNOWN
+        return session.proof is wanted
 
     async def _factor(
         self,
@@ -262,14 +274,22 @@ class NewCodes:
         return max(needed, key=_WEAKEST_FIRST.index, default=Factor.HOST)
 
 
-async def _ended(unit: Unit, subject: str) -> list[words.Held]:
+async def _known_owner(unit: Unit, now: int) -> Owner | None:
+    """The owner, where it is certain who that is and what the factors released in the last day."""
+    owner = await unit.authority.owner()
+    if owner is None or owner.proof.is_broken:
+        return None
+    behind_at = (await unit.authority.state()).behind_at
+    return None if behind_at is not None and now < behind_at + DAY_MS else owner
+
+
+async def _ended(unit: Unit, subject: str) -> list[Session]:
     """The sessions that this stop ended while they were alive, oldest first."""
     if not subject.isdecimal():
         return []
     stopped_at = int(subject)
-    wallets: dict[str, Wallet] = {wallet.id: wallet for wallet in await unit.wallets.all()}
     return [
-        (session, wallets[session.wallet_id])
+        session
         for session in await unit.sessions.all()
         if (session.revoked_reason, session.revoked_at) == (KILL_SWITCH, stopped_at)
         and session.expires_at > stopped_at

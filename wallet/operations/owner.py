@@ -167,9 +167,12 @@ class OwnerDesk:
             await unit.authority.save_owner(owner)
             await unit.authority.end_pairing()
             await unit.authority.set_counter(FROZEN, 0, 0)
+            await unit.console.end_challenges(now)  # what another account asked for
             await unit.audit.append(
                 Fact.OWNER_PAIRED, actor=actor, at=now, details={"userId": str(owner.user_id)}
             )
+            if bands is not None:
+                await _note_bands(unit, bands, actor, now)
             await unit.console.alert(f"PAIRED:{now}", "PAIRED", {"name": owner.name}, now)
             if before is not None and before.chat_id != owner.chat_id:
                 told = {"chatId": str(before.chat_id)}
@@ -196,19 +199,23 @@ class OwnerDesk:
             require_proof(owner.proof, "owner")
             changed = replace(owner, bands=dict(bands))
             await unit.authority.save_owner(changed)
-            shown = ", ".join(f"{a}={b.tap_max}/{b.code_max}" for a, b in bands.items())
-            await unit.audit.append(Fact.BANDS_SET, actor=actor, at=now, details={"bands": shown})
+            await _note_bands(unit, bands, actor, now)
             await _redraw_waiting(unit)
             return changed
 
         return await self._store.run(body)
 
     async def enrol_totp(self) -> str:
-        """The otpauth URI of a new code generator, shown once; it counts after ``confirm_totp``."""
+        """The otpauth URI of a new code generator, shown once; it counts after ``confirm_totp``.
+
+        SYSTEM_LOCKED while stopped: a code shortens the wait of a recovery, so it is one of an app from before.
+        """
+        self._gate.require_normal()
         return (await self._vault.totp_enrol()).uri
 
     async def confirm_totp(self, code: str, actor: str = "host") -> None:
-        """Prove that the new generator works; lifts a freeze of codes."""
+        """Prove that the new generator works; lifts a freeze of codes. SYSTEM_LOCKED while stopped."""
+        self._gate.require_normal()
         self._gate.require_time()
         now = self._clock.now()
         step = await self._vault.totp_confirm(code, now)
@@ -236,6 +243,11 @@ async def _redraw_waiting(unit: Unit) -> None:
     """What waits is asked anew: of a new owner, or with the proof that is needed now."""
     for row in await unit.transactions.in_status(Status.QUEUED):
         await redraw(unit, row)
+
+
+async def _note_bands(unit: Unit, bands: Mapping[str, Band], actor: str, at: int) -> None:
+    shown = ", ".join(f"{a}={b.tap_max}/{b.code_max}" for a, b in bands.items())
+    await unit.audit.append(Fact.BANDS_SET, actor=actor, at=at, details={"bands": shown})
 
 
 def _pairing(

@@ -1,6 +1,7 @@
 """The master password as a credential of the owner app: verified by the signer, one at a time, counted."""
 
 import asyncio
+from dataclasses import dataclass
 
 from wallet.domain.facts import Fact
 from wallet.errors import AuthError, Code, LimitedError
@@ -10,6 +11,17 @@ from wallet.ports.world import Clock, Ids
 
 COUNTER = "master_password"
 TICKET_MS = 600_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Ticket:
+    """Good before ``until`` (seconds of the monotonic clock, which nobody sets back).
+
+    ``locked``: the keystore was, when the password was checked.
+    """
+
+    until: float
+    locked: bool
 
 
 class MasterPassword:
@@ -32,14 +44,13 @@ class MasterPassword:
         self._attempts = attempts
         self._lockout_ms = lockout_seconds * 1000
         self._one_at_a_time = asyncio.Lock()
-        self._tickets: dict[str, int] = {}
+        self._tickets: dict[str, _Ticket] = {}
 
     async def require(self, password: str | None, *, ticket: str | None = None) -> None:
         """Raise unless the password, or a ticket it was exchanged for, is right."""
         if ticket is not None and password is None:
-            if self._clock.now() < self._tickets.get(ticket, 0):
-                return
-            raise _required("The ticket has expired.")
+            self._require_good(ticket)
+            return
         if not password:
             raise _required("This needs the master password.")
         async with self._one_at_a_time:
@@ -51,17 +62,27 @@ class MasterPassword:
             await self._store.run(lambda unit: unit.authority.set_counter(COUNTER, 0, 0))
 
     async def ticket(self, password: str | None) -> tuple[str, int]:
-        """(ticket, expires_at): ten minutes without typing the password again. Kept in memory only."""
+        """(ticket, expires_at): ten minutes without typing the password again. Kept in memory only.
+
+        While locked the password is the one of whatever keystore stands in the directory. Only an unlock finds out
+        that it is the wallets' own, so a ticket from before counts no more afterwards.
+        """
         await self.require(password)
-        now = self._clock.now()
-        self._tickets = {t: until for t, until in self._tickets.items() if until > now}
+        now = self._clock.monotonic()
+        self._tickets = {t: made for t, made in self._tickets.items() if made.until > now}
         ticket = self._ids.secret(24).hex()
-        self._tickets[ticket] = now + TICKET_MS
-        return ticket, now + TICKET_MS
+        self._tickets[ticket] = _Ticket(now + TICKET_MS / 1000, locked=self._vault.locked)
+        return ticket, self._clock.now() + TICKET_MS
 
     def forget_tickets(self) -> None:
         """Everything is stopped: what the password was exchanged for before counts no more."""
         self._tickets.clear()
+
+    def _require_good(self, ticket: str) -> None:
+        made = self._tickets.get(ticket)
+        is_proved = made is not None and (self._vault.locked or not made.locked)
+        if made is None or not is_proved or self._clock.monotonic() >= made.until:
+            raise _required("The ticket has expired.")
 
     async def _require_unlocked_counter(self) -> None:
         _, until = await self._store.read(lambda unit: unit.authority.counter(COUNTER))

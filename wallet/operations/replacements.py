@@ -16,7 +16,7 @@ from wallet.domain.safety import StopState
 from wallet.domain.sessions import SessionCharge, require_within_limits
 from wallet.domain.transactions import Purpose, Status, Transaction
 from wallet.errors import Code, ConflictError, NotFoundError, RefusedError, UnavailableError
-from wallet.operations.factors import require_strength, spend_step
+from wallet.operations.factors import require_more_than_password, require_strength, spend_step
 from wallet.operations.transactions import already_processed
 from wallet.pipeline.moves import redraw
 from wallet.pipeline.recheck import Recheck
@@ -107,6 +107,7 @@ class Replacements:
             require_proof(site.row.proof, "payment")
             needed = await self._needed(unit, site.row, enrolled=enrolled)
             require_strength(order.factor, needed, COMMANDS[order.purpose])
+            require_more_than_password(order.factor, order.totp_step, needed, enrolled=enrolled)
             if order.factor is Factor.CODE or order.totp_step is not None:
                 await spend_step(unit, order.totp_step)
             if order.purpose is Purpose.SPEED_UP:

@@ -26,6 +26,7 @@ from wallet.operations.cascade import (
     tell_behind,
     tell_of_living_signer,
 )
+from wallet.operations.factors import spend_step
 from wallet.operations.keys import Keys
 from wallet.operations.stop_state import NO_DETAILS, Owed, Telling, not_stored, write_state
 from wallet.ports.store import Store, Unit
@@ -235,8 +236,8 @@ class Safety:
 
         async def body(unit: Unit) -> SystemState:
             state = await unit.authority.state()
-            if totp_step is not None and not await unit.authority.spend_step(totp_step):
-                raise RefusedError(Code.FACTOR_INVALID, "That code was used before.")
+            if totp_step is not None:
+                await spend_step(unit, totp_step)
             after = replace(
                 state,
                 state=next_stop_state(state.state, StopEvent.BEGIN_RECOVERY),

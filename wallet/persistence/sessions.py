@@ -34,9 +34,13 @@ def _session(*columns: Any) -> Session:
 
 
 def _phase(row: Raw) -> str | None:
-    """An ended session has no proof, so nothing makes it live again."""
-    ended = row["revoked_at"] is not None and row["revoked_reason"] != EXPIRED
-    return None if ended else "live"
+    """An ended session has another proof than a live one, or none, so nothing makes it live again.
+
+    Its proof says what was ended: after a recovery the owner may grant the same anew.
+    """
+    if row["revoked_at"] is None or row["revoked_reason"] == EXPIRED:
+        return "live"
+    return None if row.get("mac") is None else "ended"
 
 
 def _tally(row: Raw) -> str:

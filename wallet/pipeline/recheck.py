@@ -178,7 +178,7 @@ class Recheck:
         fee: int,
     ) -> tuple[Event, Cause] | None:
         """A row admitted while locked was judged by rows that nobody could prove: it is judged again in full."""
-        if decision.strictness > row.tier.strictness:
+        if decision.strictness > row.tier.strictness or _left_too_early(row, decision):
             return _unproved(
                 now, "it was asked for while locked, and the proved rules ask for more"
             )
@@ -259,6 +259,13 @@ def _may_start(row: Transaction, now: int) -> bool:
             return row.consent_at is not None
         case _:
             return False
+
+
+def _left_too_early(row: Transaction, decision: Decision) -> bool:
+    """Whether it waited for less than the delay that the rules ask for now."""
+    if decision.delay_seconds is None or row.tier is not Tier.DELAY:
+        return False
+    return row.due_at is None or row.due_at < row.created_at + decision.delay_seconds * 1000
 
 
 def _unproved(now: int, why: str) -> tuple[Event, Cause]:

@@ -50,6 +50,7 @@ class KeyVault:
     def __init__(self, keystore_dir: Path) -> None:
         self._keystore_dir = keystore_dir
         self._child: _Child | None = None
+        self._told: HeaderFacts | None = None  # what was believed of the keystore so far
 
     @classmethod
     async def start(cls, keystore_dir: Path) -> Self:
@@ -110,7 +111,9 @@ class KeyVault:
 
     async def header(self) -> HeaderFacts:
         """Read the header's public facts; the file's word until an unlock has authenticated them."""
-        return HeaderFacts(**await self._quick("header"))
+        found = HeaderFacts(**await self._quick("header"))
+        self._told = self._told or found
+        return found
 
     async def status(self) -> Status:
         return Status.from_json(await self._quick("status"))
@@ -120,11 +123,27 @@ class KeyVault:
         return found
 
     async def unlock(self, password: str) -> Subkeys:
-        """Open everything or nothing. Raise WRONG_PASSWORD, KEYSTORE_CORRUPTED, KEYSTORE_MISSING."""
+        """Open everything or nothing. Raise WRONG_PASSWORD, KEYSTORE_CORRUPTED, KEYSTORE_MISSING.
+
+        KEYSTORE_CORRUPTED, with the signer ended, also where ``header`` told of another keystore before: whoever
+        asked acts on it, and speaks to the Bot API that it named.
+        """
         child = self._living()
         subkeys = await child.call("unlock", {"password": password}, SLOW_SECONDS)
+        await self._require_as_told()
         child.unlocked()
         return Subkeys(**{name: bytes.fromhex(key) for name, key in subkeys.items()})
+
+    async def _require_as_told(self) -> None:
+        told = self._told
+        if told is None or (await self.header()).names == told.names:
+            return
+        self.kill()
+        raise KeystoreError(
+            Code.KEYSTORE_CORRUPTED,
+            "The keystore's header.json was another one when this process read it.",
+            hint="Somebody changed it meanwhile. See that it is yours, then start anew.",
+        )
 
     async def lock(self) -> None:
         """Forget the keys and keep the process. For an emergency, ``kill`` is the stronger word."""

@@ -132,6 +132,11 @@ class HeaderFacts:
     time_cost: int
     parallelism: int
 
+    @property
+    def names(self) -> tuple[str, str, str]:
+        """Which keystore it is, and what it speaks to; a change of password keeps them."""
+        return self.kind, self.keystore_id, self.bot_api_url
+
     def to_json(self) -> Json:
         return asdict(self)
 

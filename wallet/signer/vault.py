@@ -72,7 +72,9 @@ class Vault:
         return _header_facts(opened.header)
 
     def header(self) -> HeaderFacts:
-        return _header_facts(self._files.read_header())
+        """Unlocked, the header that opened the keys; locked, what the file says."""
+        opened = self._open
+        return _header_facts(self._files.read_header() if opened is None else opened.header)
 
     def status(self) -> Status:
         opened = self._open
@@ -123,8 +125,18 @@ class Vault:
         return {**guards().to_json(), "key_memory": MEMORY.kind}
 
     def verify_password(self, password: str) -> None:
-        """Raise WRONG_PASSWORD unless it is the master password. Changes nothing."""
-        seal.check_password(self._files.read_header(), password)
+        """Raise WRONG_PASSWORD unless it is the master password. Changes nothing.
+
+        The header in the file is only what somebody wrote there. Unlocked, the password is that of the header
+        which opened the keys; locked, it is one that opens them.
+        """
+        opened = self._open
+        if opened is not None:
+            seal.check_password(opened.header, password)
+            return
+        header = self._files.read_header()
+        data_key = seal.open_header(header, password, str(self._files.header_path))
+        opened_with(self._files, header, data_key).wipe()
 
     @property
     def locks_seen(self) -> int:

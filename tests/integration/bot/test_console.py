@@ -195,6 +195,21 @@ async def test_a_large_amount_needs_the_code(world: ConsoleWorld) -> None:
     assert (await world.console.typed_code(CHAT, CODE)).kind is AnswerKind.NOT_WAITING
 
 
+async def test_what_an_earlier_owner_asked_takes_no_code_of_the_next(world: ConsoleWorld) -> None:
+    """A thief of the account pressed Approve; the owner pairs anew and types a code."""
+    row = await world.payment(Tier.APPROVAL, amount=2 * ETHER)
+    await shown(world, row)
+    assert (
+        await tap(world, await button(world, Action.APPROVE, row))
+    ).kind is AnswerKind.CODE_ASKED
+    code = await world.owner_desk.start_pairing("host")
+    assert await world.owner_desk.offer_pairing(code, 2002, 2002, "Olga", None)
+    await world.owner_desk.confirm_pairing("host", 2002)
+
+    assert (await world.console.typed_code(2002, CODE)).kind is AnswerKind.NOT_WAITING
+    assert (await world.row(row.id)).consent_at is None
+
+
 async def test_one_code_answers_one_card(world: ConsoleWorld) -> None:
     rows = [await world.payment(Tier.APPROVAL, amount=2 * ETHER) for _ in range(2)]
     for row in rows:

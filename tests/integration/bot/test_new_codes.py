@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.support.console_chat import Chat, button
-from tests.support.console_world import CODE, ETHER
+from tests.support.console_world import CODE, ETHER, SUBKEYS
 from wallet.domain.safety import StopState, SystemState
 from wallet.domain.sessions import Session
 from wallet.ports.store import Unit
@@ -19,6 +19,7 @@ async def recovered(chat: Chat, *, tap: int = ETHER, code: int = 10 * ETHER) -> 
     await world.safety.halt("a drill", "owner:telegram")
     stopped = await world.safety.state()
     world.vault.alive, world.vault.locked = True, False
+    world.keyring.fill(SUBKEYS)
     normal = SystemState(StopState.NORMAL, stopped.version + 1)
     facts = {"state": "NORMAL", "reason": "", "stoppedAt": str(stopped.activated_at)}
 

@@ -165,6 +165,10 @@ def test_while_stopped_no_key_leaves_but_the_password_can_change(idle: Installat
         assert refused["code"] == "SYSTEM_LOCKED"
         other = key_file(made, "later", bytes(range(4, 36)))
         assert imports(made, other, code=1)["code"] == "SYSTEM_LOCKED"
+        halt.unlink()
+        halt.symlink_to("nowhere")  # its name is what counts
+        refused = exports(made, wallet["id"], place(made, "halted-out"), code=1)
+        assert refused["code"] == "SYSTEM_LOCKED"
         made.says("keystore", "password", "--new-password-file", place(made, "new"))
         made.password_file.write_text(NEW)
     finally:

@@ -125,6 +125,26 @@ async def test_wrong_codes_at_once_get_no_more_tries_than_one_after_another(worl
     assert codes.count(Code.FACTOR_LOCKED) == 7
 
 
+async def test_a_code_that_was_used_buys_no_further_guesses(world: World) -> None:
+    """Whoever saw one typed knows a right code for a minute."""
+    world.vault.enrolled = True
+    approvals = world.app.operations.approvals
+    seen = code_at(world.clock.now())
+    await approvals.require_current_code(seen)
+    refused = []
+    for _ in range(3):
+        refused += [await code_of(approvals.check_code("999999")) for _ in range(4)]
+        refused.append(await code_of(approvals.require_current_code(seen)))
+    assert (
+        refused.count(Code.FACTOR_LOCKED) == len(refused) - 6
+    )  # five wrong ones and the used one
+
+    world.clock.advance(30)
+    await approvals.require_current_code(code_at(world.clock.now()))
+    for _ in range(5):
+        assert await code_of(approvals.check_code("999999")) is Code.FACTOR_INVALID
+
+
 async def test_an_unanswered_approval_expires_and_a_late_yes_is_refused(world: World) -> None:
     row = await world.pay(APPROVAL)
     world.clock.advance(86_400)

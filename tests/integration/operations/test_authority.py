@@ -1,5 +1,6 @@
 """Authority rows: whoever changes one in the database file gains nothing by it, whichever column it is."""
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -493,6 +494,38 @@ async def test_rules_bent_while_locked_pay_nothing_after_the_unlock(world: World
     (row,) = await world.database.read(lambda unit: unit.transactions.in_status(*Status))
     assert (row.status, row.error) == (Status.CANCELLED, Code.AUTHORITY_UNPROVED)
     assert world.vault.signed == []
+
+
+async def test_a_delay_bent_while_locked_is_no_shorter_after_the_unlock(world: World) -> None:
+    """The tier is the one of the proved rules, and what it waits is not."""
+    await world.restart(unlocked=False)
+    tiers = {"instant_max": "1", "notify_max": "1", "delay_max": str(100 * ETHER)}
+    hasty = json.dumps({"assets": {EVM.native.key: tiers}, "delay_seconds": 1})
+    with bent(world, "policies", "rules", to=hasty):
+        row = await world.pay(DELAY)
+    await world.app.unlocking.unlock(PASSWORD)
+    await world.passes(2)
+    after = await world.row(row.id)
+    assert (after.status, after.error) == (Status.CANCELLED, Code.AUTHORITY_UNPROVED)
+    assert world.vault.signed == []
+
+
+async def test_what_is_held_is_not_let_go_while_locked(world: World) -> None:
+    """Nothing could prove it, and a row that is let go without a proof allows nothing ever after."""
+    holds = world.app.operations.holds
+    await holds.freeze_session(world.session.id, actor="host", reason="x")
+    await holds.suspend_wallet(world.wallet.id, actor="host", reason="x")
+    await world.restart(unlocked=False)
+    holds = world.app.operations.holds
+    for resume in (
+        holds.resume_session(world.session.id, actor="host"),
+        holds.resume_wallet(world.wallet.id, actor="host"),
+    ):
+        assert await code_of(resume) is Code.KEYSTORE_LOCKED
+    await world.app.unlocking.unlock(PASSWORD)
+    await holds.resume_session(world.session.id, actor="host")
+    await holds.resume_wallet(world.wallet.id, actor="host")
+    assert await asked(world) == "INSTANT"
 
 
 def loose() -> str:

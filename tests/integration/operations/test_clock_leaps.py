@@ -208,3 +208,16 @@ async def test_a_day_either_way_changes_nothing_that_waits(world: World, seconds
     await world.passes(300)
     assert (await world.settled(held.id)).status is Status.CONFIRMED
     assert len(world.chain.landed) == 2
+
+
+async def test_a_doubted_clock_begins_no_reset_of_the_app(world: World) -> None:
+    """Begun by a clock that is a day behind, its day of waiting would be over once the clock is right."""
+    world.vault.enrolled = True
+    world.clock.set_back(DAY)
+
+    assert await code_of(world.app.operations.reset.start("host")) is Code.CLOCK_UNTRUSTED
+
+    world.clock.leap(DAY)
+    await agreed(world)
+    ready_at = await world.app.operations.reset.start("host")
+    assert ready_at == world.clock.now() + DAY * 1000

@@ -54,3 +54,25 @@ async def test_a_ticket_stands_for_the_password_for_ten_minutes(world: World) ->
     assert await code_of(password.require(None, ticket=ticket)) is Code.MASTER_PASSWORD_REQUIRED
     assert await code_of(password.require(None, ticket="other")) is Code.MASTER_PASSWORD_REQUIRED
     assert await code_of(password.require(None)) is Code.MASTER_PASSWORD_REQUIRED
+
+
+async def test_a_clock_that_is_set_back_keeps_no_ticket(world: World) -> None:
+    password = world.app.operations.password
+    ticket, _ = await password.ticket(PASSWORD)
+    world.clock.set_back(86_400)
+    world.clock.advance(600)
+    assert await code_of(password.require(None, ticket=ticket)) is Code.MASTER_PASSWORD_REQUIRED
+
+
+async def test_a_ticket_from_before_an_unlock_ends_with_it(world: World) -> None:
+    """Locked, the keystore in the directory may be anybody's; the unlock proves that it is the wallets' own."""
+    await world.restart(unlocked=False)
+    password = world.app.operations.password
+    ticket, _ = await password.ticket(PASSWORD)
+    await password.require(None, ticket=ticket)
+
+    await world.app.unlocking.unlock(PASSWORD)
+
+    assert await code_of(password.require(None, ticket=ticket)) is Code.MASTER_PASSWORD_REQUIRED
+    after, _ = await password.ticket(PASSWORD)
+    await password.require(None, ticket=after)

@@ -1,6 +1,7 @@
 """The kill switch: one cascade through any door, a slow way back, and nothing unsent ever leaves later."""
 
 import asyncio
+import sqlite3
 from typing import Any
 
 import pytest
@@ -253,6 +254,29 @@ async def test_a_normal_without_proof_reads_as_a_stop_on_unlock(
     assert (await world.app.safety.state()).state is StopState.ACTIVATED
     assert (await world.row(row.id)).status is Status.CANCELLED
     assert world.vault.locked
+
+
+async def test_an_old_normal_put_back_whole_ends_no_stop(world: World) -> None:
+    """Its proof is valid, and the log tells of a stop after it."""
+    with sqlite3.connect(world.settings.database.path) as reading:
+        columns = [column[1] for column in reading.execute("PRAGMA table_info(system_state)")]
+        (normal,) = reading.execute(f"SELECT {', '.join(columns)} FROM system_state").fetchall()
+    reading.close()
+    await halt(world)
+    marks = ", ".join("?" * len(columns))
+    world.sql(f"INSERT OR REPLACE INTO system_state VALUES ({marks})", *normal)
+    world.halt_file.unlink()
+
+    await world.restart(unlocked=False)
+    assert await code_of(world.app.unlocking.unlock(PASSWORD)) is Code.SYSTEM_LOCKED
+
+    assert (await world.app.safety.state()).state is StopState.ACTIVATED
+    assert world.vault.locked
+    assert world.halt_file.exists()
+    await recover(world)
+    await world.restart()
+    assert world.gate.is_normal
+    assert not world.vault.locked
 
 
 async def test_nothing_is_signed_between_the_unlock_and_the_proof(world: World) -> None:

@@ -189,6 +189,17 @@ async def test_no_wallet_is_made_while_stopped(world: World) -> None:
     assert await code_of(world.new_wallet("another")) is Code.SYSTEM_LOCKED
 
 
+async def test_no_app_is_enrolled_while_stopped(world: World) -> None:
+    """The password alone waits a day: an app that it enrolled meanwhile would make it half an hour."""
+    await halt(world)
+    await world.app.safety.begin_recovery(PASSWORD, "host")
+    desk = world.app.operations.owner
+    assert await code_of(desk.enrol_totp()) is Code.SYSTEM_LOCKED
+    code = code_at(world.clock.now())
+    assert await code_of(desk.confirm_totp(code)) is Code.SYSTEM_LOCKED
+    assert not world.vault.enrolled
+
+
 async def test_a_wrong_password_while_recovering_keeps_the_wait(world: World) -> None:
     await halt(world)
     begun = await world.app.safety.begin_recovery(PASSWORD, "host")

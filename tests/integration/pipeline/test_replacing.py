@@ -366,6 +366,11 @@ async def test_an_order_needs_the_factor_of_the_amount(world: World) -> None:
     assert await world.vault.totp_check(code_at(world.clock.now()), world.clock.now()) == step
     with pytest.raises(RefusedError):
         await order(world, row, Purpose.CANCEL, factor=Factor.TAP)
+    with pytest.raises(
+        RefusedError
+    ) as alone:  # the password stands for a tap, whatever a door asked
+        await order(world, row, Purpose.CANCEL, factor=Factor.HOST)
+    assert alone.value.details["factor"] == Factor.CODE
     await order(world, row, Purpose.CANCEL, factor=Factor.CODE, totp_step=step)
     with pytest.raises(AuthError) as used:
         await order(world, row, Purpose.CANCEL, factor=Factor.CODE, totp_step=step)

@@ -2,12 +2,17 @@
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.integration.signer.conftest import EVM_ID, PASSWORD, SOLANA_ID, World, now_ms
 from wallet.errors import Code, ConflictError, InputError, KeystoreError, WalletError
+from wallet.keystore.files import make_private_directory
+from wallet.keystore.format import parse_header
+from wallet.keystore.profiles import MODERATE, Kind
 from wallet.signer.client import KeyVault
 from wallet.signer.vault import Vault
 
@@ -117,6 +122,53 @@ async def test_checking_a_password_works_locked_and_unlocks_nothing(world: World
     assert not await world.vault.verify_password("wrong")
     assert world.vault.locked
     assert (await world.vault.status()).locked
+
+
+async def foreign_header(world: World, beside: Path) -> bytes:
+    """The header of another keystore, whose password somebody knows who does not know ours."""
+    make_private_directory(beside)
+    other = await KeyVault.start(beside / "keystore")
+    try:
+        await other.create_keystore("known to a thief", kind="sandbox", profile="CHEAPEST")
+    finally:
+        await other.close()
+    return (beside / "keystore" / "header.json").read_bytes()
+
+
+async def test_a_header_put_in_the_place_of_ours_proves_no_password(
+    world: World, tmp_path: Path
+) -> None:
+    """Whoever writes the file does not choose what stands for the owner, unlocked or locked."""
+    header = await foreign_header(world, tmp_path / "other")
+    (world.root / "header.json").write_bytes(header)
+
+    assert not await world.vault.verify_password("known to a thief")
+    assert await world.vault.verify_password(PASSWORD)
+
+    await world.vault.lock()
+    with pytest.raises(KeystoreError) as caught:
+        await world.vault.verify_password("known to a thief")
+    assert caught.value.code is Code.KEYSTORE_CORRUPTED
+
+
+@pytest.mark.parametrize("field", ["bot_api_url", "kind", "keystore_id"])
+async def test_a_header_that_was_another_one_when_it_was_read_opens_nothing(
+    world: World, field: str
+) -> None:
+    """A daemon that starts locked speaks to the Bot API of the header before anything proves it."""
+    others: dict[str, Any] = {
+        "bot_api_url": "https://thief.example", "kind": Kind.PRODUCTION, "keystore_id": EVM_ID,
+    }  # fmt: skip
+    await world.vault.lock()
+    file = world.root / "header.json"
+    ours = file.read_bytes()
+    strong = replace(parse_header(ours, "ours"), kdf=MODERATE)
+    file.write_bytes(replace(strong, **{field: others[field]}).to_text())
+    await world.vault.header()
+    file.write_bytes(ours)
+
+    assert await code_of(world.vault) is Code.KEYSTORE_CORRUPTED
+    assert not world.vault.alive
 
 
 async def test_wallets_and_subkeys_survive_a_restart(world: World) -> None:

@@ -266,6 +266,22 @@ def test_a_window_is_bounded_by_the_share_of_what_was_there_before_it() -> None:
     assert over.explanation.resets_at is not None
 
 
+def test_its_window_counts_as_full_after_a_database_was_behind() -> None:
+    windowed = BalanceShare(10_000, 5000, 3600, False, 900)
+    behind = context(balances=holding(700), behind_at=NOW - 3_600_000 + 1)
+
+    full = alone(windowed, transfer(1), behind)
+    passed = alone(windowed, transfer(1), replace(behind, behind_at=NOW - 3_600_000))
+    plain = alone(BalanceShare(10_000, None, 0, False, 900), transfer(1), behind)
+
+    assert full is not None
+    assert (full.code, full.explanation.resets_at) == (Code.BALANCE_SHARE_EXCEEDED, NOW + 1)
+    assert passed is not None
+    assert passed.tier is Tier.INSTANT
+    assert plain is not None
+    assert plain.tier is Tier.INSTANT
+
+
 def test_beyond_its_share_the_owner_may_be_asked() -> None:
     decision = alone(BalanceShare(1, None, 0, True, 77), transfer(), context(balances=holding(9)))
     assert decision is not None

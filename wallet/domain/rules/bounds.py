@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from wallet.domain.decisions import Decision, Explanation, RuleType, allow, ask, deny
 from wallet.domain.intents import Approve, Intent, TokenTransfer, Transfer
 from wallet.domain.prices import BPS, PriceGap
-from wallet.domain.rules.context import Context
+from wallet.domain.rules.context import FULL, Context, explain_full
 from wallet.domain.tiers import Tier
 from wallet.errors import Code
 
@@ -133,6 +133,10 @@ class BalanceShare:
             return self._otherwise("too large a share of the balance", limit, 0, room)
         if self.max_window_bps is None:
             return allow(Tier.INSTANT, "a small share of the balance", self.type)
+        full_until = context.full_until(self.window_ms)
+        if full_until is not None:
+            most = holding.amount * self.max_window_bps // BPS
+            return self._denied(FULL, explain_full(most, full_until))
         base = holding.amount + context.spent(key, window_ms=self.window_ms)
         limit = base * self.max_window_bps // BPS
         window = context.used(key, window_ms=self.window_ms, all_wallets=False)
@@ -145,8 +149,6 @@ class BalanceShare:
     def _otherwise(
         self, reason: str, limit: int, used: int, room: int, resets_at: int | None = None
     ) -> Decision:
-        if self.otherwise_ask:
-            return ask(reason, self.type, self.approval_seconds)
         explanation = Explanation(
             limit=limit,
             used=used,
@@ -155,6 +157,11 @@ class BalanceShare:
             if room > 0
             else "Ask again when the wallet holds more or the window has room.",
         )
+        return self._denied(reason, explanation)
+
+    def _denied(self, reason: str, explanation: Explanation) -> Decision:
+        if self.otherwise_ask:
+            return ask(reason, self.type, self.approval_seconds)
         return deny(reason, self.type, Code.BALANCE_SHARE_EXCEEDED, explanation)
 
 
