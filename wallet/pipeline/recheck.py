@@ -154,7 +154,7 @@ class Recheck:
         own = next((r for r in held if r.transaction_id == row.id), None)
         others = [r for r in held if r is not own]
         policy = Policy(await unit.policies.applied(row.wallet_id))
-        known = Known(_worth(own), balances or {})
+        known = Known(_worth(own, ceiling), balances or {})
         decision, _ = await judge(unit, policy, self._intent(row), ceiling, others, known, now=now)
         if not decision.is_denied:
             return (
@@ -232,11 +232,12 @@ async def _note_release(unit: Unit, row: Transaction, now: int) -> None:
     )
 
 
-def _worth(own: Reservation | None) -> Worth | PriceGap:
-    """What the row was worth when it was decided: its dollars do not follow the market."""
-    if own is None or own.usd is None or own.fee_usd is None:
+def _worth(own: Reservation | None, fee: int) -> Worth | PriceGap:
+    """What the row and a fee of ``fee`` are worth at its decision: its dollars do not follow the market."""
+    fee_usd = None if own is None else own.fee_worth(fee)
+    if own is None or own.usd is None or fee_usd is None:
         return PriceGap.UNKNOWN
-    return Worth(own.usd, own.fee_usd)
+    return Worth(own.usd, fee_usd)
 
 
 def outstanding(attempts: list[Attempt]) -> int:

@@ -184,6 +184,25 @@ async def test_a_speed_up_counts_its_ceiling_in_the_limits(world: World) -> None
     assert refused.value.code is Code.CUMULATIVE_LIMIT_EXCEEDED
 
 
+async def test_a_speed_up_counts_its_ceiling_in_the_dollars_of_a_window(world: World) -> None:
+    world.prices.table[EVM.native.key] = Price(3000, 0, world.clock.now())
+    rule = {
+        "usd": {"limit": "35.99"},  # 30 for the payment, and 3 for its fee or 6 for a higher one
+        "window_seconds": 3600,
+        "over": "each_wallet",
+        "otherwise": "deny",
+    }
+    rule_id = await world.set_rule("CUMULATIVE_LIMIT", rule)
+    row = await stuck(world)
+    with pytest.raises(RefusedError) as refused:
+        await order(world, row, Purpose.SPEED_UP)
+    assert refused.value.code is Code.CUMULATIVE_LIMIT_EXCEEDED
+    [held] = await world.database.read(lambda unit: unit.ledger.reservations())
+    assert held.worth == 33 * DOLLAR
+    await world.set_rule("CUMULATIVE_LIMIT", {**rule, "usd": {"limit": "36"}}, rule_id)
+    assert (await order(world, row, Purpose.SPEED_UP)).wanted is Purpose.SPEED_UP
+
+
 async def test_a_speed_up_keeps_the_sessions_own_limit(world: World) -> None:
     limits = {EVM.native.key: INSTANT + FEE_CEILING}
     session = await world.new_session(world.wallet, limits=limits)
