@@ -74,10 +74,14 @@ class Repair:
         """Whether nothing can be signed, nor noted with a proof."""
         return self._signing.is_locked
 
+    @property
+    def _can_sign(self) -> bool:
+        return not self._signing.is_locked and self._signing.has_time
+
     async def replace(self, transaction_id: str) -> Attempt | None:
         """The stored sibling that the row needs now; None when it needs none or nothing can be done now."""
         site = await self._store.read(lambda unit: load_site(unit, transaction_id))
-        if site is None or needed(site.row, site.attempts) is None or self._signing.is_locked:
+        if site is None or needed(site.row, site.attempts) is None or not self._can_sign:
             return None
         async with self._locks.of(site.row.network, site.wallet.address):
             site = await self._store.read(lambda unit: load_site(unit, transaction_id))
@@ -100,8 +104,11 @@ class Repair:
         site = await self._store.read(lambda unit: load_site(unit, transaction_id))
         if site is not None and not _is_dead(site, dead):
             return Renewal.WAIT
-        is_stopped = state.state is not StopState.NORMAL
-        if site is None or is_stopped or self._is_late(site.row):
+        if site is None or state.state is not StopState.NORMAL:
+            return Renewal.LAPSE
+        if not self._signing.has_time:
+            return Renewal.WAIT  # nobody can say whether its time is over
+        if self._is_late(site.row):
             return Renewal.LAPSE
         if self._signing.is_locked:
             return Renewal.WAIT
@@ -132,7 +139,7 @@ class Repair:
         A nonce that we ever signed for is never filled: the bytes that we have are its only successor.
         """
         site = await self._store.read(lambda unit: load_site(unit, transaction_id))
-        if site is None or self._signing.is_locked:
+        if site is None or not self._can_sign:
             return None
         async with self._locks.of(site.row.network, site.wallet.address):
             if await self.find_gap(transaction_id) != gap:

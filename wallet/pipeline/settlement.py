@@ -233,6 +233,8 @@ async def _apply(unit: Unit, transaction_id: str, found: Verdict, now: int) -> N
     row = await unit.transactions.get(transaction_id)
     if row is None:
         return
+    # Nothing lands before it was signed: a clock that leapt back since must not let it leave its window early.
+    now = max(now, found.attempt.created_at)
     if row.status is Status.SUBMITTED:
         try:
             row = await move(unit, row, found.event, _cause(row, found, now), **_end(found, now))
