@@ -120,8 +120,9 @@ class Execution:
                 attempt = await self._attempt(taken, salt)
                 if not isinstance(attempt, Attempt):
                     return attempt
-                if await self._store_attempt(taken.row, attempt):
-                    return attempt
+                stored = await self._store_attempt(taken, attempt)
+                if stored is not None:
+                    return stored
         except ChainError as error:
             if error.code in _FATAL:
                 return await self._fail(taken.row, error)
@@ -158,19 +159,27 @@ class Execution:
         order = Order(Purpose.PAY, row.amount, 1, taken.wallet.address)
         return await self._signing.sign(chain, built, row, order)
 
-    async def _store_attempt(self, row: Transaction, attempt: Attempt) -> bool:
-        """Store the signed bytes and move to SUBMITTED; False where the same bytes are stored."""
+    async def _store_attempt(self, taken: Taken, attempt: Attempt) -> Attempt | Finished | None:
+        """Store the signed bytes and move to SUBMITTED; None where the same bytes are stored.
 
-        async def body(unit: Unit) -> bool:
+        Where rules that changed meanwhile deny it, it ends instead, and the signature is forgotten.
+        """
+        row = taken.row
+
+        async def body(unit: Unit) -> Attempt | Finished | None:
             self._gate.require_normal()
             await self._recheck.require_normal(unit)
             if await unit.attempts.has_hash(attempt.hash):
-                return False
+                return None
+            refusal = await self._recheck.refusal_since(unit, taken)
+            if refusal is not None:
+                return Finished(await move(unit, row, Event.CANCEL, refusal))
             cause = Cause(actor="system", at=attempt.created_at)
             await move(
                 unit, row, Event.SIGN, cause, hash=attempt.hash, submitted_at=attempt.created_at
             )
-            return await unit.attempts.add(attempt)
+            await unit.attempts.add(attempt)
+            return attempt
 
         return await self._store.run(body)
 

@@ -36,6 +36,7 @@ class Taken:
     nonce_floor: int
     outstanding: int  # native units that unfinished attempts of the address may still take
     asks_for_balance: bool = False  # whether a rule wants to see the balance that the build reads
+    rules: frozenset[tuple[str, int]] = frozenset()  # by which it was judged
 
 
 class Recheck:
@@ -92,6 +93,16 @@ class Recheck:
         """
         found = await self._verdict(unit, row, wallet, self._clock.now(), fee)
         return None if found is None else found[1]
+
+    async def refusal_since(self, unit: Unit, taken: Taken) -> Cause | None:
+        """Why a row may not leave that was taken a moment ago: asked only where the rules changed since.
+
+        What stops its session or its wallet moved the row itself.
+        """
+        policy = Policy(await unit.policies.applied(taken.row.wallet_id))
+        if policy.content == taken.rules:
+            return None
+        return await self.refusal(unit, taken.row, taken.wallet)
 
     async def outstanding_beside(self, unit: Unit, row: Transaction, nonce: int, by: str) -> int:
         """Native units that unfinished attempts of the address ``by`` at other nonces may still take."""
@@ -217,6 +228,7 @@ class Recheck:
             nonce_floor=0 if highest is None else highest + 1,
             outstanding=outstanding([a for a in unfinished if a.transaction_id in submitted]),
             asks_for_balance=policy.asks_for_balance,
+            rules=policy.content,
         )
 
 

@@ -114,16 +114,9 @@ class Repair:
             return Renewal.WAIT
         async with self._locks.of(site.row.network, site.wallet.address):
             site = await self._store.read(lambda unit: load_site(unit, transaction_id))
-            if site is not None and not _is_dead(site, dead):
-                return Renewal.WAIT
-            if site is None or await self._refusal(site) is not None:
+            if site is None:
                 return Renewal.LAPSE
-            try:
-                return await self._renew(site)
-            except (ChainError, KeystoreError, UnavailableError) as error:
-                log.warning("renewal_waits", transaction=site.row.id, reason=error.code.value)
-                is_over = error.code in (*_UNAFFORDABLE, Code.SYSTEM_LOCKED)
-                return Renewal.LAPSE if is_over else Renewal.WAIT
+            return await self._renew(site) if _is_dead(site, dead) else Renewal.WAIT
 
     async def find_gap(self, transaction_id: str) -> Gap | None:
         """The nonce below the row's own that neither the chain nor a pool has. Raises CHAIN_UNAVAILABLE."""
@@ -167,34 +160,35 @@ class Repair:
 
     async def _rebuild(self, site: Site) -> Attempt | None:
         # What could not be started any more is not signed anew either; only its nonce is given back.
-        refusal = await self._refusal(site)
-        built = None
-        if refusal is None:
-            try:
-                built = await self._siblings.payment(site)
-            except ChainError as error:
-                if error.code not in _UNAFFORDABLE:
-                    raise
-                refusal = Cause("system", self._clock.now(), error.code, error.message)
-        if built is not None:
+        built = await self._payment(site)
+        if isinstance(built, Built):
             return await self._sign(site, built, Purpose.PAY)
-        built = await self._siblings.empty(site, site.ceiling)
-        return await self._sign(site, built, Purpose.FILL, refusal)
+        empty = await self._siblings.empty(site, site.ceiling)
+        return await self._sign(site, empty, Purpose.FILL, built)
 
     async def _speed_up(self, site: Site) -> Attempt | None:
         """What the rules refuse, or what the stated ceiling or the balance cannot carry, is dropped and said."""
-        refusal = await self._refusal(site)
-        if refusal is None:
-            try:
-                built = await self._siblings.payment(site)
-                await self._require_room(site, built)
+        built = await self._payment(site)
+        if isinstance(built, Built):
+            refusal = await self._without_room(site, built)
+            if refusal is None:
                 return await self._sign(site, built, Purpose.SPEED_UP)
-            except ChainError as error:
-                if error.code not in _UNAFFORDABLE:
-                    raise
-                refusal = Cause("system", self._clock.now(), error.code, error.message)
+        else:
+            refusal = built
         await self._store.run(lambda unit: _drop_order(unit, site.row, refusal))
         return None
+
+    async def _payment(self, site: Site, salt: int = 0) -> Built | Cause:
+        """The row's own payment, unsigned; or why it may not be paid now."""
+        refusal = await self._refusal(site)
+        if refusal is not None:
+            return refusal
+        try:
+            return await self._siblings.payment(site, salt)
+        except ChainError as error:
+            if error.code not in _UNAFFORDABLE:
+                raise
+            return Cause("system", self._clock.now(), error.code, error.message)
 
     async def _cancel(self, site: Site) -> Attempt | None:
         """Always allowed. What the ceiling or the balance cannot carry now is tried again, and said once."""
@@ -210,23 +204,32 @@ class Repair:
             raise
         return await self._sign(site, built, Purpose.CANCEL)
 
-    async def _require_room(self, site: Site, built: Built) -> None:
-        """Raise INSUFFICIENT_FUNDS where other unfinished payments leave too little for the higher fee."""
+    async def _without_room(self, site: Site, built: Built) -> Cause | None:
+        """Why it waits, where other unfinished payments leave too little for the higher fee."""
         assert site.nonce is not None  # only EVM payments are sped up
         nonce, address = site.nonce, site.wallet.address
         beside = await self._store.read(
             lambda unit: self._recheck.outstanding_beside(unit, site.row, nonce, address)
         )
-        if built.balance - beside < site.row.amount + built.max_fee:
-            raise ChainError(
-                Code.INSUFFICIENT_FUNDS,
-                "The balance cannot pay the higher fee beside other payments under way.",
-            )
+        if built.balance - beside >= site.row.amount + built.max_fee:
+            return None
+        return Cause(
+            "system",
+            self._clock.now(),
+            Code.INSUFFICIENT_FUNDS,
+            "The balance cannot pay the higher fee beside other payments under way.",
+        )
 
     async def _renew(self, site: Site) -> Attempt | Renewal:
-        built = await self._siblings.payment(site, salt=self._ids.below(_SALTS))
-        plan = Plan(Purpose.PAY, Fact.TX_RENEWED, {}, ends_others=True)
-        return await self._store_payload(site, built, plan) or Renewal.WAIT
+        try:
+            built = await self._payment(site, self._ids.below(_SALTS))
+            if isinstance(built, Cause):
+                return Renewal.LAPSE
+            plan = Plan(Purpose.PAY, Fact.TX_RENEWED, {}, ends_others=True)
+            return await self._store_payload(site, built, plan) or Renewal.WAIT
+        except (ChainError, KeystoreError, UnavailableError) as error:
+            log.warning("renewal_waits", transaction=site.row.id, reason=error.code.value)
+            return Renewal.LAPSE if error.code is Code.SYSTEM_LOCKED else Renewal.WAIT
 
     async def _fill(self, site: Site, gap: Gap) -> Attempt | None:
         built = await self._siblings.empty(site, site.row.fee_ceiling, gap.nonce)

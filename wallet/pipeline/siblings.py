@@ -155,10 +155,16 @@ class Siblings:
         self._checkpoints.reached(STORED)
         return attempt
 
+    async def _refused(self, unit: Unit, site: Site) -> bool:
+        """Whether session, wallet or rules changed while it was built, so that it may not be paid any more."""
+        return (await self._recheck.refusal(unit, site.row, site.wallet, site.ceiling)) is not None
+
     async def _add(self, unit: Unit, site: Site, attempt: Attempt, plan: Plan) -> bool:
         await self._recheck.require_normal(unit)
         current = await load_site(unit, site.row.id)
         if current is None or not _is_as_decided(current, site):
+            return False
+        if plan.purpose.pays and await self._refused(unit, current):
             return False
         if plan.ends_others:
             await unit.attempts.finalized(site.row.id, attempt.created_at)

@@ -1,0 +1,135 @@
+"""What was revoked, suspended or tightened while a payload was being built is not signed for, or not sent."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.integration.pipeline.test_replacing import order, purposes, stuck
+from tests.support.chain import SOL, LedgerChain
+from tests.support.world import PAYEE, World
+from wallet.domain.facts import Fact
+from wallet.domain.transactions import Purpose, Status, Transaction
+from wallet.errors import Code
+from wallet.ports.chain import SendOutcome
+
+OTHERS = {"allowed_addresses": ["other"], "otherwise": "deny"}
+
+Change = Callable[[World, Transaction], Awaitable[object]]
+
+
+async def revoke(world: World, row: Transaction) -> None:
+    await world.app.sessions.revoke(row.session_id, actor="owner", reason="test")
+
+
+async def freeze(world: World, row: Transaction) -> None:
+    await world.app.operations.holds.freeze_session(row.session_id, actor="owner", reason="test")
+
+
+async def suspend(world: World, row: Transaction) -> None:
+    await world.app.operations.holds.suspend_wallet(row.wallet_id, actor="owner", reason="test")
+
+
+async def tighten(world: World, row: Transaction) -> None:
+    put = world.app.operations.policies.put
+    await put("WHITELIST", OTHERS, row.wallet_id, None, "host")
+
+
+CHANGES = pytest.mark.parametrize("change", [revoke, freeze, suspend, tighten])
+
+
+@asynccontextmanager
+async def being_built(world: World, chain: LedgerChain) -> AsyncIterator[None]:
+    """A poll that is held while a payload is built."""
+    chain.build_asked.clear()
+    chain.holding_build = asyncio.Event()
+    polling = asyncio.ensure_future(world.poll())
+    await chain.build_asked.wait()
+    yield
+    chain.holding_build.set()
+    await polling
+
+
+async def dead(world: World) -> tuple[LedgerChain, Transaction]:
+    """A Solana payment whose bytes can never land."""
+    chain = world.chains[SOL.name]
+    wallet = await world.new_wallet("sol", SOL.name)
+    chain.swallows = True
+    row = await world.pay(wallet=wallet, session=await world.new_session(wallet))
+    chain.swallows = False
+    chain.mine(200)
+    return chain, row
+
+
+@CHANGES
+async def test_a_dead_payment_is_not_built_anew(world: World, change: Change) -> None:
+    chain, row = await dead(world)
+    async with being_built(world, chain):
+        await change(world, row)
+    await world.poll()
+    assert len(await world.attempts(row.id)) == 1
+    assert (await world.row(row.id)).status is Status.EXPIRED
+    assert chain.received(PAYEE) == 0
+    assert await world.reserved() == 0
+
+
+@CHANGES
+async def test_a_speed_up_is_dropped(world: World, change: Change) -> None:
+    row = await stuck(world)
+    await order(world, row, Purpose.SPEED_UP)
+    async with being_built(world, world.chain):
+        await change(world, row)
+    world.clock.advance(2)
+    await world.poll()
+    assert await purposes(world, row) == [Purpose.PAY]
+    assert Fact.TX_SPEED_UP_DROPPED in await world.facts(row.id)
+
+
+@CHANGES
+async def test_a_refused_payload_is_filled_and_not_rebuilt(world: World, change: Change) -> None:
+    world.chain.next_send = [SendOutcome.REJECTED] * 3
+    row = await world.pay()
+    world.chain.fee *= 2
+    world.clock.advance(2)
+    async with being_built(world, world.chain):
+        await change(world, row)
+    world.clock.advance(2)
+    await world.poll()
+    assert await purposes(world, row) == [Purpose.PAY, Purpose.FILL]
+    assert (await world.settled(row.id)).status is Status.FAILED
+    assert world.chain.received(PAYEE) == 0
+
+
+async def test_a_cancellation_is_signed_all_the_same(world: World) -> None:
+    row = await stuck(world)
+    await order(world, row, Purpose.CANCEL)
+    async with being_built(world, world.chain):
+        await revoke(world, row)
+    assert await purposes(world, row) == [Purpose.PAY, Purpose.CANCEL]
+
+
+async def test_a_payment_that_new_rules_deny_while_it_is_built_is_never_sent(
+    world: World,
+) -> None:
+    world.chain.holding_build = asyncio.Event()
+    row = (await world.ask()).transaction
+    await world.chain.build_asked.wait()
+    await tighten(world, row)
+    world.chain.holding_build.set()
+    await world.quiet()
+    ended = await world.row(row.id)
+    assert (ended.status, ended.error) == (Status.CANCELLED, Code.WHITELIST_DENIED)
+    assert await world.attempts(row.id) == []
+    assert world.chain.sent == []
+    assert await world.reserved() == 0
+
+
+async def test_a_payment_leaves_that_changed_rules_still_allow(world: World) -> None:
+    world.chain.holding_build = asyncio.Event()
+    row = (await world.ask()).transaction
+    await world.chain.build_asked.wait()
+    await world.set_rule("WHITELIST", {**OTHERS, "allowed_addresses": [PAYEE]})
+    world.chain.holding_build.set()
+    await world.quiet()
+    assert (await world.settled(row.id)).status is Status.CONFIRMED
