@@ -112,12 +112,17 @@ class Recheck:
             [a for a in unfinished if a.nonce != nonce and a.transaction_id in submitted]
         )
 
-    async def denied_now(self, row: Transaction, balance: int) -> Cause | None:
-        """Why the rules deny the row at the native ``balance`` that was just read, or None. Writes nothing."""
+    async def denied_now(
+        self, row: Transaction, balance: int, fee: int | None = None
+    ) -> Cause | None:
+        """Why the rules deny the row at the native ``balance`` that was just read, or None. Writes nothing.
+
+        ``fee`` as in refusal.
+        """
         now = self._clock.now()
         balances = {f"{row.network}/native": Holding(balance, now)}
         found = await self._store.read(
-            lambda unit: self._denied(unit, row, now, balances=balances)
+            lambda unit: self._denied(unit, row, now, fee=fee, balances=balances)
         )
         return None if found is None else found[1]
 

@@ -179,16 +179,17 @@ class Repair:
         return None
 
     async def _payment(self, site: Site, salt: int = 0) -> Built | Cause:
-        """The row's own payment, unsigned; or why it may not be paid now."""
+        """The row's own payment, unsigned; or why it may not be paid now, also at the balance that was read."""
         refusal = await self._refusal(site)
         if refusal is not None:
             return refusal
         try:
-            return await self._siblings.payment(site, salt)
+            built = await self._siblings.payment(site, salt)
         except ChainError as error:
             if error.code not in _UNAFFORDABLE:
                 raise
             return Cause("system", self._clock.now(), error.code, error.message)
+        return await self._recheck.denied_now(site.row, built.balance, site.ceiling) or built
 
     async def _cancel(self, site: Site) -> Attempt | None:
         """Always allowed. What the ceiling or the balance cannot carry now is tried again, and said once."""

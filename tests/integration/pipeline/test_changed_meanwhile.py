@@ -8,13 +8,14 @@ import pytest
 
 from tests.integration.pipeline.test_replacing import order, purposes, stuck
 from tests.support.chain import SOL, LedgerChain
-from tests.support.world import PAYEE, World
+from tests.support.world import INSTANT, PAYEE, World
 from wallet.domain.facts import Fact
 from wallet.domain.transactions import Purpose, Status, Transaction
 from wallet.errors import Code
 from wallet.ports.chain import SendOutcome
 
 OTHERS = {"allowed_addresses": ["other"], "otherwise": "deny"}
+TENTH = {"max_payment_bps": 1000, "otherwise": "deny"}
 
 Change = Callable[[World, Transaction], Awaitable[object]]
 
@@ -133,3 +134,27 @@ async def test_a_payment_leaves_that_changed_rules_still_allow(world: World) -> 
     world.chain.holding_build.set()
     await world.quiet()
     assert (await world.settled(row.id)).status is Status.CONFIRMED
+
+
+async def test_a_share_of_the_balance_holds_for_a_payment_that_is_built_anew(
+    world: World,
+) -> None:
+    chain, row = await dead(world)
+    put = world.app.operations.policies.put
+    await put("BALANCE_SHARE", TENTH, row.wallet_id, None, "host")
+    payer = (await world.attempts(row.id))[0].address
+    chain.drain(payer, left=2 * INSTANT)
+    await world.poll()
+    assert len(await world.attempts(row.id)) == 1
+    assert (await world.row(row.id)).status is Status.EXPIRED
+
+
+@pytest.mark.parametrize("left", [9 * INSTANT, 20 * INSTANT])
+async def test_a_share_of_the_balance_holds_for_a_speed_up(world: World, left: int) -> None:
+    await world.set_rule("BALANCE_SHARE", TENTH)
+    row = await stuck(world)
+    await order(world, row, Purpose.SPEED_UP)
+    world.chain.drain(world.wallet.address, left=left)
+    await world.poll()
+    is_sped_up = Purpose.SPEED_UP in await purposes(world, row)
+    assert is_sped_up is (left > 10 * INSTANT)
