@@ -166,10 +166,11 @@ class Siblings:
             return False
         if plan.purpose.pays and await self._refused(unit, current):
             return False
+        if await unit.attempts.has_hash(attempt.hash):
+            return False  # nor are the payloads before it ended
         if plan.ends_others:
             await unit.attempts.finalized(site.row.id, attempt.created_at)
-        if not await unit.attempts.add(attempt):
-            return False
+        await unit.attempts.add(attempt)
         if plan.reserved_fee is not None:
             await unit.ledger.set_fee(site.row.id, plan.reserved_fee)
         is_own = attempt.nonce == site.nonce

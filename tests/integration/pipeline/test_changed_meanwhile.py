@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -158,3 +159,25 @@ async def test_a_share_of_the_balance_holds_for_a_speed_up(world: World, left: i
     await world.poll()
     is_sped_up = Purpose.SPEED_UP in await purposes(world, row)
     assert is_sped_up is (left > 10 * INSTANT)
+
+
+async def test_a_payload_that_is_stored_already_ends_none_before_it(
+    world: World, monkeypatch: Any
+) -> None:
+    """Two equal payments built in one moment: the second must not be left without any payload."""
+    chain, row = await dead(world)
+    chain.mines = False
+    session = await world.app.sessions.get(row.session_id)
+    wallet = await world.database.read(lambda unit: unit.wallets.get(row.wallet_id))
+    monkeypatch.setattr(world.ids, "below", lambda _: 0)
+    await world.pay(wallet=wallet, session=session)
+    await world.poll()
+    [first] = await world.attempts(row.id)
+    assert first.finalized_at is None
+    monkeypatch.undo()
+    await world.restart()
+    await world.poll()
+    chain.mines = True
+    assert len(await world.attempts(row.id)) == 2
+    assert (await world.settled(row.id)).status is Status.CONFIRMED
+    assert chain.received(PAYEE) == 2 * INSTANT
