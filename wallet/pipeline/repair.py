@@ -15,7 +15,7 @@ import structlog
 from wallet.domain.facts import Fact
 from wallet.domain.safety import StopState
 from wallet.domain.transactions import Attempt, Purpose, Transaction, gap_fills, siblings
-from wallet.errors import ChainError, Code, KeystoreError, UnavailableError
+from wallet.errors import ChainError, Code, KeystoreError, UnavailableError, WalletError
 from wallet.pipeline.locks import AddressLocks
 from wallet.pipeline.moves import Cause, redraw
 from wallet.pipeline.recheck import Recheck
@@ -147,6 +147,8 @@ class Repair:
                 return await self._fill(site, gap)
             except (ChainError, KeystoreError, UnavailableError) as error:
                 log.warning("gap_stays", transaction=site.row.id, reason=error.code.value)
+                if error.code in _UNAFFORDABLE:
+                    await self._tell_once("GAP_STAYS", site.row, error)
                 return None
 
     async def _replace(self, site: Site, purpose: Purpose) -> Attempt | None:
@@ -197,11 +199,7 @@ class Repair:
             built = await self._siblings.empty(site, site.ceiling)
         except ChainError as error:
             if error.code in _UNAFFORDABLE:
-                about = {"transactionId": site.row.id, "reason": error.message}
-                key, now = f"CANCEL_WAITS:{site.row.id}", self._clock.now()
-                await self._store.run(
-                    lambda unit: unit.console.alert(key, "CANCEL_WAITS", about, now)
-                )
+                await self._tell_once("CANCEL_WAITS", site.row, error)
             raise
         return await self._sign(site, built, Purpose.CANCEL)
 
@@ -233,9 +231,11 @@ class Repair:
             return Renewal.LAPSE if error.code is Code.SYSTEM_LOCKED else Renewal.WAIT
 
     async def _fill(self, site: Site, gap: Gap) -> Attempt | None:
-        built = await self._siblings.empty(site, site.row.fee_ceiling, gap.nonce)
-        reserved = site.ceiling + sum(one.max_cost for one in gap_fills(site.attempts))
-        plan = Plan(Purpose.FILL, Fact.TX_GAP_FILLED, {}, reserved_fee=reserved + built.max_fee)
+        """Fills cost together what the payment's own fee may: a node that miscounts cannot make it more."""
+        filled = sum(one.max_cost for one in gap_fills(site.attempts))
+        built = await self._siblings.empty(site, site.row.fee_ceiling - filled, gap.nonce)
+        reserved = site.ceiling + filled + built.max_fee
+        plan = Plan(Purpose.FILL, Fact.TX_GAP_FILLED, {}, reserved_fee=reserved)
         attempt = await self._store_payload(site, built, plan)
         if attempt is not None:
             about, key = {"transactionId": site.row.id}, f"GAP_FILLED:{attempt.hash}"
@@ -243,6 +243,12 @@ class Repair:
                 lambda unit: unit.console.alert(key, "GAP_FILLED", about, attempt.created_at)
             )
         return attempt
+
+    async def _tell_once(self, kind: str, row: Transaction, error: WalletError) -> None:
+        about, now = {"transactionId": row.id, "reason": error.message}, self._clock.now()
+        await self._store.run(
+            lambda unit: unit.console.alert(f"{kind}:{row.id}", kind, about, now)
+        )
 
     async def _sign(
         self, site: Site, built: Built, purpose: Purpose, because: Cause | None = None

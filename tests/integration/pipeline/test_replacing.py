@@ -465,6 +465,28 @@ async def test_a_gap_is_filled_once_and_its_fee_is_the_waiting_payments(world: W
     assert await wrong(world) == []
 
 
+async def test_fills_together_cost_no_more_than_the_payments_own_fee_may(world: World) -> None:
+    world.chain.skip_nonces = 12  # what a lying node says
+    row = await stuck(world)
+    world.chain.skip_nonces = 0
+    world.chain.fee = 3 * FEE
+    for _ in range(20):
+        world.chain.mine(3)
+        await look_twice(world)
+    fills = [one for one in await world.attempts(row.id) if one.purpose is Purpose.FILL]
+    assert sum(one.max_cost for one in fills) == 9 * FEE  # of ten that are allowed
+    assert await world.reserved() == INSTANT + FEE_CEILING + 9 * FEE
+    assert (await world.alerts()).count("GAP_STAYS") == 1
+    assert await wrong(world) == []
+    world.chain.fee = FEE
+    for _ in range(9):
+        await world.pay()  # takes the numbers before it
+        world.chain.mine()
+        await world.poll()
+    assert (await world.settled(row.id)).status is Status.CONFIRMED
+    assert await wrong(world) == []
+
+
 async def test_a_gap_that_closed_meanwhile_is_not_filled(world: World) -> None:
     row = await in_a_gap(world)
     world.clock.advance(10)
