@@ -406,6 +406,23 @@ async def test_a_stuck_payment_is_offered_once_on_a_card_whatever_its_tier(world
     assert (await world.row(row.id)).stuck_at is not None
 
 
+async def test_what_an_order_may_cost_is_stated_in_full_after_a_setting_was_lowered(
+    world: World,
+) -> None:
+    row = await stuck(world)
+    world.chain._network = replace(EVM, fee_ceiling=FEE_CEILING // 4)
+    await world.restart()
+    await world.passes(STUCK_SECONDS + 1)
+    await world.poll()
+    offered = (await world.row(row.id)).offered_ceiling
+    assert offered == FEE_CEILING  # a fee of that much was decided before
+    world.chain.fee = FEE_CEILING
+    await order(world, row, Purpose.CANCEL, ceiling=offered)
+    await world.poll()
+    assert (await last(world, row)).max_cost == offered
+    assert await wrong(world) == []
+
+
 async def test_a_repair_of_what_the_rules_now_deny_fills_instead_of_paying(world: World) -> None:
     world.chain.next_send = [SendOutcome.REJECTED] * 2
     row = await world.pay()
