@@ -82,12 +82,9 @@ class Execution:
 
         ``waited_for`` is why it could not go on before; a row whose time is over says so.
         """
-        if not self._gate.is_normal:
-            return Waiting("stopped")
-        if not self._gate.has_time:
-            return Waiting(Code.CLOCK_UNTRUSTED.value)
-        if self._signing.is_locked:
-            return await self._expire_if_late(row) or Waiting("locked")
+        obstacle = await self._obstacle(row)
+        if obstacle is not None:
+            return obstacle
         async with self._locks.of(wallet.network, wallet.address):
             taken = await self._recheck.take(row.id, waited_for)
             if taken is None:
@@ -104,6 +101,18 @@ class Execution:
         if accepted:
             await self._mark_accepted(signed)
         return Finished(replace(taken.row, status=Status.SUBMITTED, hash=signed.hash))
+
+    async def _obstacle(self, row: Transaction) -> Outcome | None:
+        """What keeps everything, or this row, from being signed; its time may run out meanwhile."""
+        if not self._gate.is_normal:
+            return Waiting("stopped")
+        if not self._gate.has_time:
+            return Waiting(Code.CLOCK_UNTRUSTED.value)
+        if self._signing.is_locked:
+            return await self._expire_if_late(row) or Waiting("locked")
+        if row.network not in self._chains:  # it may be configured again
+            return await self._expire_if_late(row) or Waiting(Code.CHAIN_NOT_SUPPORTED.value)
+        return None
 
     async def resend(self, attempt: Attempt) -> None:
         """Send stored bytes again; a definitive rejection of an EVM payload is repaired at its nonce."""
