@@ -40,6 +40,7 @@ from wallet.ports.chain import (
     Payment,
     SendOutcome,
     SendResult,
+    Sighting,
     Signed,
 )
 from wallet.ports.world import Clock
@@ -176,11 +177,35 @@ class SolanaChain:
         return SendResult(SendOutcome.REJECTED if rejected else SendOutcome.UNKNOWN, reason)
 
     async def evidence(self, attempts: Sequence[Attempt]) -> Sequence[Evidence]:
-        """The height of a sighting is the slot it landed in; of a death, the block height read."""
+        """The height of a sighting is the slot it landed in; of a death, the block height read.
+
+        A death counts when every endpoint that answers says so: one alone may lag, have holes, or lie.
+        """
         if not attempts:
             return []
         depths = Depths.of(self._commitment, self._network.finality)
-        return await self._endpoints.read(lambda node: read_evidence(node, attempts, depths))
+        found = await self._endpoints.read(lambda node: read_evidence(node, attempts, depths))
+        dead = [
+            attempt
+            for attempt, seen in zip(attempts, found, strict=True)
+            if seen.sighting is Sighting.DEAD
+        ]
+        alive = await self._disputed(dead, depths) if dead else {}
+        return [alive.get(seen.hash, seen) for seen in found]
+
+    async def _disputed(self, dead: Sequence[Attempt], depths: Depths) -> dict[str, Evidence]:
+        """What other endpoints see of attempts that one of them calls dead, by hash."""
+        others = self._endpoints.candidates()
+        alive: dict[str, Evidence] = {}
+        for endpoint in others if len(others) > 1 else ():
+            try:
+                answers = await self._endpoints.use(
+                    endpoint, lambda node: read_evidence(node, dead, depths)
+                )
+            except EndpointError:
+                continue
+            alive |= {one.hash: one for one in answers if one.sighting is not Sighting.DEAD}
+        return alive
 
     # ---- reading what a payment needs
 
