@@ -179,33 +179,34 @@ class SolanaChain:
     async def evidence(self, attempts: Sequence[Attempt]) -> Sequence[Evidence]:
         """The height of a sighting is the slot it landed in; of a death, the block height read.
 
-        A death counts when every endpoint that answers says so: one alone may lag, have holes, or lie.
+        A death counts when every endpoint that answers says so: one alone may lag, have holes, or lie. Each
+        proves its chain for that once more, because on another one nothing of ours is ever found.
         """
         if not attempts:
             return []
         depths = Depths.of(self._commitment, self._network.finality)
         found = await self._endpoints.read(lambda node: read_evidence(node, attempts, depths))
-        dead = [
-            attempt
-            for attempt, seen in zip(attempts, found, strict=True)
-            if seen.sighting is Sighting.DEAD
-        ]
-        alive = await self._disputed(dead, depths) if dead else {}
-        return [alive.get(seen.hash, seen) for seen in found]
+        gone = {seen.hash for seen in found if seen.sighting is Sighting.DEAD}
+        if not gone:
+            return found
+        dead = [attempt for attempt in attempts if attempt.hash in gone]
+        agreed = await self._agreed(dead, depths)
+        return [agreed[seen.hash] if seen.hash in gone else seen for seen in found]
 
-    async def _disputed(self, dead: Sequence[Attempt], depths: Depths) -> dict[str, Evidence]:
-        """What other endpoints see of attempts that one of them calls dead, by hash."""
-        others = self._endpoints.candidates()
+    async def _agreed(self, dead: Sequence[Attempt], depths: Depths) -> dict[str, Evidence]:
+        """What all endpoints together see of attempts that one of them calls dead, by hash."""
+        found = {attempt.hash: Evidence(attempt.hash, Sighting.UNSEEN) for attempt in dead}
         alive: dict[str, Evidence] = {}
-        for endpoint in others if len(others) > 1 else ():
+        for endpoint in self._endpoints.candidates():
             try:
-                answers = await self._endpoints.use(
+                answers = await self._endpoints.use_proved_anew(
                     endpoint, lambda node: read_evidence(node, dead, depths)
                 )
             except EndpointError:
                 continue
+            found |= {one.hash: one for one in answers}
             alive |= {one.hash: one for one in answers if one.sighting is not Sighting.DEAD}
-        return alive
+        return found | alive
 
     # ---- reading what a payment needs
 

@@ -304,7 +304,8 @@ class TestEvidence:
         endpoint.results["isBlockhashValid"] = is_valid
         (found,) = await chain.evidence([_attempt()])
         assert found.sighting is sighting
-        assert asked == [[str(Hash(bytes([7]) * 32)), {"commitment": "processed"}]]
+        question = [str(Hash(bytes([7]) * 32)), {"commitment": "processed"}]
+        assert asked == [question] * (2 if sighting is Sighting.DEAD else 1)
 
     @pytest.mark.parametrize("liar_first", [True, False])
     @pytest.mark.parametrize(
@@ -335,6 +336,19 @@ class TestEvidence:
             await both.close()
         assert found.sighting is sighting
         assert found.final is (sighting is not Sighting.UNSEEN)
+
+    async def test_an_endpoint_that_became_another_chain_since_its_proof_proves_no_death(
+        self, endpoint: ScriptedEndpoint, chain: SolanaChain
+    ) -> None:
+        _reads(endpoint, HEIGHT, None)
+        await chain.evidence([_attempt()])  # which proves it for an hour
+        _reads(endpoint, HEIGHT + 500, None)
+        endpoint.results["getGenesisHash"] = SYSTEM
+        (found,) = await chain.evidence([_attempt()])
+        assert found.sighting is Sighting.UNSEEN
+        endpoint.results["getGenesisHash"] = GENESIS
+        (found,) = await chain.evidence([_attempt()])
+        assert found.sighting is Sighting.DEAD
 
     async def test_bytes_that_cannot_be_read_are_never_dead(
         self, endpoint: ScriptedEndpoint, chain: SolanaChain
