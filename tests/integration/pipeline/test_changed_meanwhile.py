@@ -9,8 +9,10 @@ import pytest
 
 from tests.integration.pipeline.test_replacing import order, purposes, stuck
 from tests.support.chain import SOL, LedgerChain
+from tests.support.vault import PASSWORD
 from tests.support.world import INSTANT, PAYEE, World
 from wallet.domain.facts import Fact
+from wallet.domain.rules import DAY_MS
 from wallet.domain.transactions import Purpose, Status, Transaction
 from wallet.errors import Code
 from wallet.ports.chain import SendOutcome
@@ -181,3 +183,47 @@ async def test_a_payload_that_is_stored_already_ends_none_before_it(
     assert len(await world.attempts(row.id)) == 2
     assert (await world.settled(row.id)).status is Status.CONFIRMED
     assert chain.received(PAYEE) == 2 * INSTANT
+
+
+async def expire(world: World, row: Transaction) -> None:
+    """The session ends by time, which its payments outlive."""
+    session = await world.app.sessions.get(row.session_id)
+    world.clock.advance((session.expires_at - world.clock.now()) / 1000 + 1)
+    await world.app.upkeep.clean_sessions()
+    assert (await world.app.sessions.get(row.session_id)).revoked_at is not None
+
+
+async def test_an_expired_session_that_is_revoked_signs_nothing_again(world: World) -> None:
+    chain, row = await dead(world)
+    note = {"execute_by": world.clock.now() + 10 * DAY_MS}
+    await world.database.run(lambda unit: unit.transactions.note(row.id, **note))
+    await expire(world, row)
+    await revoke(world, row)
+    await world.poll()
+    assert len(await world.attempts(row.id)) == 1
+    assert (await world.row(row.id)).status is Status.EXPIRED
+    assert chain.received(PAYEE) == 0
+
+
+async def recovered(world: World) -> None:
+    await world.app.safety.halt("test", "host")
+    await world.app.safety.begin_recovery(PASSWORD, "host")
+    await world.passes(86_401)
+    assert world.gate.is_normal
+
+
+async def test_what_no_node_takes_after_a_stop_is_filled_and_not_rebuilt(world: World) -> None:
+    row = await stuck(world)
+    await expire(world, row)
+    note = {"execute_by": world.clock.now() + 10 * DAY_MS}
+    await world.database.run(lambda unit: unit.transactions.note(row.id, **note))
+    await recovered(world)
+    world.chain.forget()
+    world.chain.next_send = [SendOutcome.REJECTED] * 2
+    world.chain.fee *= 2
+    for _ in range(3):
+        world.clock.advance(6)
+        await world.poll()
+    assert await purposes(world, row) == [Purpose.PAY, Purpose.FILL]
+    assert (await world.settled(row.id)).status is Status.FAILED
+    assert world.chain.received(PAYEE) == 0
