@@ -305,8 +305,9 @@ async def _furnish(
         check_code=approvals.check_code, told=Told(lambda: None, lambda: None),
     )  # fmt: skip
     codes = NewCodes(
-        database, clock, ids, vault=cast(KeyVault, vault), networks={NETWORK.name: NETWORK}
-    )
+        database, clock, ids,
+        vault=cast(KeyVault, vault), networks={NETWORK.name: NETWORK}, gate=gate,
+    )  # fmt: skip
     outbox = Outbox(
         database, clock, ids, channel,
         networks={NETWORK.name: NETWORK}, factor_of=approvals.factor_needed, recovered=codes,

@@ -314,7 +314,7 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         ground.keyring,
         settings.safety.recovery_wait_tap_seconds,
     )
-    codes = NewCodes(store, clock, ids, vault=ground.vault, networks=networks)
+    codes = NewCodes(store, clock, ids, vault=ground.vault, networks=networks, gate=ground.gate)
     outbox = Outbox(
         store, clock, ids, None, networks=networks, factor_of=factor_of, recovered=codes
     )

@@ -166,9 +166,12 @@ class Approvals:
         """
         enrolled = await self._vault.totp_enrolled()
         owner = await self._store.read(lambda unit: unit.authority.owner())
-        beyond = owner is not None and any(
-            factor_needed(owner, asset, limit, {}, code_enrolled=enrolled) is not Factor.TAP
-            for asset, limit in limits.items()
+        beyond = owner is not None and (
+            owner.proof.is_broken
+            or any(
+                factor_needed(owner, asset, limit, {}, code_enrolled=enrolled) is not Factor.TAP
+                for asset, limit in limits.items()
+            )
         )
         if code is not None or (enrolled and beyond):
             await self.require_current_code(code)

@@ -25,6 +25,7 @@ from wallet.ports.owner_channel import Button
 from wallet.ports.store import Store, Unit
 from wallet.ports.vault import KeyVault
 from wallet.ports.world import Clock, Ids
+from wallet.safety.gate import Gate
 
 PURPOSE: Final = "NEW_CODES"
 LISTED: Final = 8  # as many as one message holds, with names of any length
@@ -57,10 +58,12 @@ class NewCodes:
         *,
         vault: KeyVault,
         networks: Mapping[str, Network],
+        gate: Gate,
     ) -> None:
         self._store, self._clock, self._ids = store, clock, ids
         self._vault = vault
         self._networks = networks
+        self._gate = gate
 
     async def notice(self, alert: Alert) -> Notice:
         """The message after a recovery; with a button where something can be granted in the chat."""
@@ -161,8 +164,9 @@ class NewCodes:
         """Grant the sessions anew and have their codes said, once; returns the offer's messages.
 
         Raises FACTOR_REQUIRED when the limits need a stronger proof by now, FACTOR_INVALID when the code was
-        used before, SYSTEM_LOCKED while stopped. Given before: nothing happens.
+        used before, SYSTEM_LOCKED while stopped, CLOCK_UNTRUSTED. Given before: nothing happens.
         """
+        self._gate.require_time()  # the day that the bands count goes by it
         enrolled, now = await self._enrolled(), self._clock.now()
 
         async def body(unit: Unit) -> tuple[int, ...]:
@@ -245,10 +249,14 @@ class NewCodes:
         total: Mapping[str, int],
         enrolled: bool,  # noqa: FBT001
     ) -> Factor:
-        """The strongest that any asset needs; sessions of one offer count together, and the day's approvals."""
-        if owner is None:
-            return Factor.HOST
+        """The strongest that any asset needs; sessions of one offer count together, and the day's approvals.
+
+        As for an approval the host is needed where bands carry no proof, or the database has forgotten the day.
+        """
         since = self._clock.now() - DAY_MS
+        behind_at = (await unit.authority.state()).behind_at
+        if owner is None or owner.proof.is_broken or (behind_at is not None and since < behind_at):
+            return Factor.HOST
         needed = [
             factor_needed(
                 owner,
