@@ -168,25 +168,22 @@ class Execution:
         order = Order(Purpose.PAY, row.amount, 1, taken.wallet.address)
         return await self._signing.sign(chain, built, row, order)
 
-    async def _store_attempt(self, taken: Taken, attempt: Attempt) -> Attempt | Finished | None:
+    async def _store_attempt(self, taken: Taken, attempt: Attempt) -> Attempt | Waiting | None:
         """Store the signed bytes and move to SUBMITTED; None where the same bytes are stored.
 
-        Where rules that changed meanwhile deny it, it ends instead, and the signature is forgotten.
+        Where the rules changed meanwhile the signature is forgotten, and the row is judged by them from the start.
         """
-        row = taken.row
 
-        async def body(unit: Unit) -> Attempt | Finished | None:
+        async def body(unit: Unit) -> Attempt | Waiting | None:
             self._gate.require_normal()
             await self._recheck.require_normal(unit)
             if await unit.attempts.has_hash(attempt.hash):
                 return None
-            refusal = await self._recheck.refusal_since(unit, taken)
-            if refusal is not None:
-                return Finished(await move(unit, row, Event.CANCEL, refusal))
+            if not await self._recheck.still_judged(unit, taken):
+                return Waiting("the rules changed while it was built")
             cause = Cause(actor="system", at=attempt.created_at)
-            await move(
-                unit, row, Event.SIGN, cause, hash=attempt.hash, submitted_at=attempt.created_at
-            )
+            changes = {"hash": attempt.hash, "submitted_at": attempt.created_at}
+            await move(unit, taken.row, Event.SIGN, cause, **changes)
             await unit.attempts.add(attempt)
             return attempt
 

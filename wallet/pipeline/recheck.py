@@ -94,15 +94,10 @@ class Recheck:
         found = await self._verdict(unit, row, wallet, self._clock.now(), fee)
         return None if found is None else found[1]
 
-    async def refusal_since(self, unit: Unit, taken: Taken) -> Cause | None:
-        """Why a row may not leave that was taken a moment ago: asked only where the rules changed since.
-
-        What stops its session or its wallet moved the row itself.
-        """
+    async def still_judged(self, unit: Unit, taken: Taken) -> bool:
+        """Whether the rules are those by which the row was taken; what stops session or wallet moves the row."""
         policy = Policy(await unit.policies.applied(taken.row.wallet_id))
-        if policy.content == taken.rules:
-            return None
-        return await self.refusal(unit, taken.row, taken.wallet)
+        return policy.content == taken.rules
 
     async def outstanding_beside(self, unit: Unit, row: Transaction, nonce: int, by: str) -> int:
         """Native units that unfinished attempts of the address ``by`` at other nonces may still take."""

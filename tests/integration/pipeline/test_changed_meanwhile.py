@@ -113,17 +113,26 @@ async def test_a_cancellation_is_signed_all_the_same(world: World) -> None:
     assert await purposes(world, row) == [Purpose.PAY, Purpose.CANCEL]
 
 
+async def share(world: World, _: Transaction) -> None:
+    await world.set_rule("BALANCE_SHARE", {**TENTH, "max_payment_bps": 1})
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [(tighten, Code.WHITELIST_DENIED), (share, Code.BALANCE_SHARE_EXCEEDED)],
+)
 async def test_a_payment_that_new_rules_deny_while_it_is_built_is_never_sent(
-    world: World,
+    world: World, change: Change, error: Code
 ) -> None:
     world.chain.holding_build = asyncio.Event()
-    row = (await world.ask()).transaction
+    row = (await world.ask(2 * INSTANT)).transaction
     await world.chain.build_asked.wait()
-    await tighten(world, row)
+    await change(world, row)
     world.chain.holding_build.set()
     await world.quiet()
+    await world.passes(1)
     ended = await world.row(row.id)
-    assert (ended.status, ended.error) == (Status.CANCELLED, Code.WHITELIST_DENIED)
+    assert (ended.status, ended.error) == (Status.CANCELLED, error)
     assert await world.attempts(row.id) == []
     assert world.chain.sent == []
     assert await world.reserved() == 0
@@ -136,6 +145,7 @@ async def test_a_payment_leaves_that_changed_rules_still_allow(world: World) -> 
     await world.set_rule("WHITELIST", {**OTHERS, "allowed_addresses": [PAYEE]})
     world.chain.holding_build.set()
     await world.quiet()
+    await world.passes(1)
     assert (await world.settled(row.id)).status is Status.CONFIRMED
 
 
