@@ -132,7 +132,7 @@ class Repair:
         A nonce that we ever signed for is never filled: the bytes that we have are its only successor.
         """
         site = await self._store.read(lambda unit: load_site(unit, transaction_id))
-        if site is None or not self._can_sign:
+        if site is None or not self._can_sign or site.row.proof.is_broken:
             return None
         async with self._locks.of(site.row.network, site.wallet.address):
             if await self.find_gap(transaction_id) != gap:

@@ -125,6 +125,8 @@ class Siblings:
     async def empty(self, site: Site, ceiling: int, nonce: int | None = None) -> Built:
         """A zero-value transfer of the wallet to itself: at the site's nonce, or at a free one below it."""
         chain, address = self._chains[site.row.network], site.wallet.address
+        if site.row.proof.is_broken:  # what it says of fees is nobody's word
+            ceiling = min(ceiling, chain.network.fee_ceiling)
         built = await chain.build(
             BuildRequest(
                 address=address,

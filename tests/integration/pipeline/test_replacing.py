@@ -296,6 +296,27 @@ async def test_an_order_that_somebody_wrote_into_the_file_is_none(world: World) 
     assert refused.value.code is Code.AUTHORITY_UNPROVED
 
 
+async def test_a_ceiling_that_somebody_wrote_into_the_file_lets_a_fill_cost_no_more(
+    world: World,
+) -> None:
+    world.chain.next_send = [SendOutcome.REJECTED] * 9
+    row = await world.pay()
+    ceilings = "fee_ceiling = ?, offered_ceiling = ?"
+    world.sql(f"UPDATE transactions SET {ceilings} WHERE id = ?", *[str(ETHER)] * 2, row.id)
+    world.sql("UPDATE reservations SET fee = ?", str(ETHER))
+    world.app.settlement.look_again(row.network, row.id)
+    world.chain.fee = FEE_CEILING + 1
+    for _ in range(2):
+        world.clock.advance(2)
+        await world.poll()
+    assert await purposes(world, row) == [Purpose.PAY]
+    world.chain.fee = FEE_CEILING
+    world.clock.advance(2)
+    await world.poll()
+    assert await purposes(world, row) == [Purpose.PAY, Purpose.FILL]
+    assert (await last(world, row)).max_cost == FEE_CEILING
+
+
 async def test_a_stop_after_the_order_signs_and_sends_nothing(world: World) -> None:
     row = await stuck(world)
     await order(world, row, Purpose.SPEED_UP)
@@ -502,6 +523,14 @@ async def test_fills_together_cost_no_more_than_the_payments_own_fee_may(world: 
         await world.poll()
     assert (await world.settled(row.id)).status is Status.CONFIRMED
     assert await wrong(world) == []
+
+
+async def test_a_row_that_somebody_wrote_into_the_file_fills_no_gap(world: World) -> None:
+    row = await in_a_gap(world)
+    world.sql("UPDATE transactions SET fee_ceiling = ? WHERE id = ?", str(ETHER), row.id)
+    world.chain.mine(3)
+    await look_twice(world)
+    assert await purposes(world, row) == [Purpose.PAY]
 
 
 async def test_a_gap_that_closed_meanwhile_is_not_filled(world: World) -> None:
