@@ -307,7 +307,13 @@ async def _furnish(
         check_code=approvals.check_code, told=Told(lambda: None, lambda: None),
     )  # fmt: skip
     codes = NewCodes(
-        database, clock, ids, cast(KeyVault, vault), keyring, networks={NETWORK.name: NETWORK}
+        database,
+        clock,
+        ids,
+        cast(KeyVault, vault),
+        keyring,
+        gate,
+        networks={NETWORK.name: NETWORK},
     )
     outbox = Outbox(
         database, clock, ids, channel,

@@ -309,7 +309,9 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
 
     day = settings.safety.recovery_wait_tap_seconds
     reset = FactorReset(store, clock, ground.vault, ground.keyring, ground.gate, day)
-    codes = NewCodes(store, clock, ids, ground.vault, ground.keyring, networks=networks)
+    codes = NewCodes(
+        store, clock, ids, ground.vault, ground.keyring, ground.gate, networks=networks
+    )
     outbox = Outbox(
         store, clock, ids, None, networks=networks, factor_of=factor_of, recovered=codes
     )

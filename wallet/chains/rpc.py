@@ -124,6 +124,11 @@ class Endpoints(Generic[C]):
         endpoint.rests_until = 0.0
         return answer
 
+    async def use_proved_anew(self, endpoint: Endpoint[C], ask: Callable[[C], Awaitable[T]]) -> T:
+        """Like ``use``, after a fresh proof: for what would be a conclusion if another chain said it."""
+        endpoint.proved_at = None
+        return await self.use(endpoint, ask)
+
     async def _reached(self, endpoint: Endpoint[C]) -> None:
         if self._is_proved(endpoint):
             return

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from wallet.domain.sessions import Session
 from wallet.domain.spending import Bucket, Reservation, spent
-from wallet.domain.stories import Story, Told, most_with_fills, told
+from wallet.domain.stories import Story, Told, fee_in_the_end, fee_told, most_with_fills, told
 from wallet.domain.story_checks import check_story
 from wallet.domain.transactions import OPEN, Settlement, Status, Transaction
 from wallet.domain.violations import Invariant, Violation
@@ -96,13 +96,15 @@ class Books:
             self._given_back[row.session_id] += 1
         cost = costs_of(row, tale)
         used = most if row.status in OPEN else fee_told(tale)
-        # Cancellations and fills of gaps are not held against the session's limits.
-        self._beyond[row.session_id, f"{row.network}/{NATIVE}"] += max(0, used - row.fee_ceiling)
+        later = max(0, fee_in_the_end(tale) - fee_told(tale))
+        # Cancellations, fills of gaps and other blocks than at first are not held against the session's limits.
+        beyond = max(0, used - row.fee_ceiling) + later
+        self._beyond[row.session_id, f"{row.network}/{NATIVE}"] += beyond
         for part in cost or ():
             key = (row.wallet_id, part.asset, part.started_at)
             self._buckets.setdefault(key, _Sum()).add(part, is_rounded=most != row.fee_ceiling)
             self._spent[row.session_id][part.asset] += part.amount
-        self._remember_movement(row, cost)
+        self._remember_movement(row, tale, cost)
 
     def close(self, buckets: Iterable[Bucket]) -> Iterator[Violation]:
         """After the last story: what is left to compare."""
@@ -147,7 +149,9 @@ class Books:
 
     # ---- spending
 
-    def _remember_movement(self, row: Transaction, cost: Sequence[Bucket] | None) -> None:
+    def _remember_movement(
+        self, row: Transaction, tale: Told, cost: Sequence[Bucket] | None
+    ) -> None:
         mine = self.outgoings.get(row.wallet_id)
         if mine is None:
             return
@@ -157,6 +161,7 @@ class Books:
             return
         native = f"{row.network}/{NATIVE}"
         mine.spent += sum(part.amount for part in cost if part.asset == native)
+        mine.spent -= max(0, fee_told(tale) - fee_in_the_end(tale))  # counted, and not paid
         payee = self._by_address.get((row.network, row.to))
         if payee is not None and any(part.count for part in cost) and row.asset == native:
             self.outgoings[payee].received += row.amount
@@ -230,13 +235,11 @@ def costs_of(row: Transaction, tale: Told) -> list[Bucket] | None:
     if move.settlement not in (Settlement.SPEND, Settlement.SPEND_FEE):
         return None
     amount = row.amount if move.settlement is Settlement.SPEND else 0
-    return spent(reservation_of(row, tale), amount, fee_told(tale), fact.at)
-
-
-def fee_told(tale: Told) -> int:
-    """The fee that the last move's fact names, base units of the native coin."""
-    text = "0" if tale.last_fact is None else str(tale.last_fact.details.get("fee", "0"))
-    return int(text) if text.isdecimal() else 0
+    held, later = reservation_of(row, tale), fee_in_the_end(tale) - fee_told(tale)
+    cost = spent(held, amount, fee_told(tale), fact.at)
+    if tale.finalized is None or later <= 0:
+        return cost
+    return cost + spent(held, 0, later, tale.finalized.at)
 
 
 def reservation_of(row: Transaction, tale: Told) -> Reservation:

@@ -53,6 +53,11 @@ class Policy:
         return max((applied.version for applied in self.rules), default=0)
 
     @property
+    def content(self) -> frozenset[tuple[str, int]]:
+        """Which rules in which versions: equal where nothing was added, changed or taken away."""
+        return frozenset((applied.id, applied.version) for applied in self.rules)
+
+    @property
     def window_ms(self) -> int:
         """How far back any rule looks."""
         return max((applied.rule.window_ms for applied in self.rules), default=0)

@@ -94,6 +94,7 @@ class Told:
     last_fact: RecordedFact | None = None
     problems: list[str] = field(default_factory=list)
     requested: RecordedFact | None = None
+    finalized: RecordedFact | None = None
 
     def dollars(self, name: str) -> int | None:
         """Millionths of a dollar that the decision named so; None where it had no price."""
@@ -114,6 +115,21 @@ def most_with_fills(row: Transaction, story: Story) -> int:
     """The same, and what fills of the nonces below it may cost."""
     fills = sum(one.max_cost for one in gap_fills(story.attempts))
     return most_in_fees(row, story.facts) + fills
+
+
+def fee_told(tale: Told) -> int:
+    """The fee that the last move's fact names, base units of the native coin."""
+    return _fee_of(tale.last_fact, otherwise=0)
+
+
+def fee_in_the_end(tale: Told) -> int:
+    """The same, or what it cost in the block where it stayed, as its last fact then says."""
+    return _fee_of(tale.finalized, otherwise=fee_told(tale))
+
+
+def _fee_of(recorded: RecordedFact | None, *, otherwise: int) -> int:
+    text = "" if recorded is None else str(recorded.details.get("fee", ""))
+    return int(text) if text.isdecimal() else otherwise
 
 
 def told(row: Transaction, facts: Sequence[RecordedFact]) -> Told:
@@ -141,6 +157,8 @@ def _follow(found: Told, row: Transaction, recorded: RecordedFact) -> Iterator[s
         if needed is not None and not found.has(needed):
             yield f"fact {recorded.number}: it left without {needed}"
     found.counted[fact] = found.counted.get(fact, 0) + 1
+    if fact is Fact.TX_FINALIZED:
+        found.finalized = recorded
     if move is not None:
         found.status, found.last_move, found.last_fact = move.to, move, recorded
 

@@ -12,6 +12,7 @@ from wallet.domain.stories import (
     RecordedFact,
     Story,
     Told,
+    fee_in_the_end,
     most_in_fees,
     most_with_fills,
 )
@@ -202,6 +203,8 @@ def _fee(row: Transaction, tale: Told, most: int) -> Iterator[Violation]:
     if move.settlement not in (Settlement.SPEND, Settlement.SPEND_FEE):
         return
     named = str(fact.details.get("fee", "0"))
+    if named.isdecimal():
+        named = str(fee_in_the_end(tale))
     if str(row.fee or 0) != named:
         yield Violation(Invariant.FEE, row.id, f"The row's fee is {row.fee}, its fact's {named}.")
     if (row.fee or 0) > most:

@@ -69,7 +69,7 @@ DETAILS: Mapping[Fact, tuple[str, ...]] = MappingProxyType(
         Fact.TX_RENEWED: _PAYLOAD,
         Fact.TX_GAP_FILLED: _PAYLOAD,
         Fact.TX_CONFIRMED: _MOVE,
-        Fact.TX_FINALIZED: ("status", "hash"),
+        Fact.TX_FINALIZED: ("status", "hash", "fee"),
         Fact.TX_REORGED: (),
         Fact.TX_FAILED: _MOVE,
         Fact.TX_CANCELLED: _MOVE,

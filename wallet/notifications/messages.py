@@ -261,6 +261,16 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
                 "Waiting payment: {transactionId}.",
             ),
         ),
+        "GAP_STAYS": Template(
+            Severity.ALARM,
+            "A payment waits behind a gap",
+            (
+                "Nothing uses a number before it, and filling it costs more than is allowed now.",
+                "The wallet's later payments take such numbers; until then it may still land.",
+                "Transaction: {transactionId}.",
+                "Reason: {reason}",
+            ),
+        ),
         "NONCE_TAKEN": Template(
             Severity.ALARM,
             "A payment's place was taken by something unknown",

@@ -11,7 +11,6 @@ from typing import Final
 from wallet.domain.audit_chain import short
 from wallet.domain.chains import Network
 from wallet.domain.console import Card, Handle
-from wallet.domain.money import Asset
 from wallet.domain.owner import Factor
 from wallet.domain.tiers import Tier
 from wallet.domain.transactions import Transaction
@@ -234,17 +233,18 @@ class Outbox:
         factor: Factor | None,
         handles: Sequence[Handle],
     ) -> CardView:
-        network = self._networks[row.network]
-        asset: Asset = network.native
+        network = self._networks.get(row.network)
+        # Of a network that is not configured any more only base units are known.
+        symbol, decimals = ("base units", 0) if network is None else _coin(network)
         buttons = [Button(handle.action, handle.handle) for handle in handles]
         return CardView(
             transaction=row,
             wallet=wallet,
-            symbol=asset.symbol,
-            decimals=asset.decimals,
-            fee_symbol=network.symbol,
-            fee_decimals=network.decimals,
-            explorer=explorer_link(network.explorer, row.hash),
+            symbol=symbol,
+            decimals=decimals,
+            fee_symbol=symbol,
+            fee_decimals=decimals,
+            explorer=explorer_link(None if network is None else network.explorer, row.hash),
             stage=card.stage,
             factor=factor,
             buttons=[buttons] if buttons else [],
@@ -314,6 +314,10 @@ class Outbox:
         retry_at = self._clock.now() + pause_ms(card.attempts, error)
         await unit.console.save_card(replace(card, retry_at=retry_at))
         _log.warning("a card was not delivered (attempt %d): %s", card.attempts, error)
+
+
+def _coin(network: Network) -> tuple[str, int]:
+    return network.symbol, network.decimals
 
 
 def explorer_link(explorer: str | None, tx_hash: str | None) -> str | None:

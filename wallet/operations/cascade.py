@@ -68,19 +68,18 @@ async def end_everything(unit: Unit, now: int, actor: str) -> StopReport:
 async def take_up_again(unit: Unit, now: int) -> None:
     """Wallets that the stop suspended work again; what pays and is not known to be sent never leaves.
 
-    Where no node has any payload of a row that pays, its nonce is refilled.
+    Nothing that was asked for before the stop is signed again: its time is over. Where no node has any payload of
+    a row that pays, its nonce is refilled.
     """
     for wallet in await unit.wallets.all():
         if wallet.suspended_by == SUSPENDED_BY and not wallet.proof.is_broken:
             await unit.wallets.set_status(wallet.id, WalletStatus.ACTIVE, None)
             await note(unit, Fact.WALLET_RESUMED, "system", now, wallet_id=wallet.id)
     for row in await unit.transactions.in_status(Status.SUBMITTED):
-        paying = [one for one in await unit.attempts.of(row.id) if one.purpose.pays]
-        unsent = [one for one in paying if one.accepted_at is None]
-        for attempt in unsent:
-            await unit.attempts.rejected(attempt.hash, UNSENT)
-        if unsent == paying:
-            await unit.transactions.note(row.id, execute_by=now)
+        for attempt in await unit.attempts.of(row.id):
+            if attempt.purpose.pays and attempt.accepted_at is None:
+                await unit.attempts.rejected(attempt.hash, UNSENT)
+        await unit.transactions.note(row.id, execute_by=now)
 
 
 async def tell_behind(unit: Unit, reason: str, version: int, now: int) -> None:

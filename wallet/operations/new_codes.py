@@ -26,6 +26,7 @@ from wallet.ports.owner_channel import Button
 from wallet.ports.store import Store, Unit
 from wallet.ports.vault import KeyVault
 from wallet.ports.world import Clock, Ids
+from wallet.safety.gate import Gate
 from wallet.safety.keyring import Keyring
 
 PURPOSE: Final = "NEW_CODES"
@@ -58,11 +59,12 @@ class NewCodes:
         ids: Ids,
         vault: KeyVault,
         keyring: Keyring,
+        gate: Gate,
         *,
         networks: Mapping[str, Network],
     ) -> None:
         self._store, self._clock, self._ids = store, clock, ids
-        self._vault, self._keyring = vault, keyring
+        self._vault, self._keyring, self._gate = vault, keyring, gate
         self._networks = networks
 
     async def notice(self, alert: Alert) -> Notice:
@@ -164,10 +166,11 @@ class NewCodes:
         """Grant the sessions anew and have their codes said, once; returns the offer's messages.
 
         Raises FACTOR_REQUIRED when the limits need a stronger proof by now, FACTOR_INVALID when the code was
-        used before, SYSTEM_LOCKED while stopped, KEYSTORE_LOCKED while nothing could prove the new sessions.
-        Given before: nothing happens.
+        used before, SYSTEM_LOCKED while stopped, KEYSTORE_LOCKED while nothing could prove the new sessions,
+        CLOCK_UNTRUSTED. Given before: nothing happens.
         """
         self._keyring.require()
+        self._gate.require_time()  # the day that the bands count goes by it
         enrolled, now = await self._enrolled(), self._clock.now()
 
         async def body(unit: Unit) -> tuple[int, ...]:

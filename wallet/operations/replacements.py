@@ -73,7 +73,7 @@ class Replacements:
         enrolled = await self._code_enrolled()
 
         async def body(unit: Unit) -> Offer:
-            site = await _site(unit, transaction_id)
+            site = await self._site(unit, transaction_id)
             factor = await self._needed(unit, site.row, enrolled=enrolled)
             return Offer(site.row, self.ceiling_of(site.row), factor)
 
@@ -102,7 +102,7 @@ class Replacements:
         now = self.clock.now()
 
         async def body(unit: Unit) -> Transaction:
-            site = await _site(unit, transaction_id)
+            site = await self._site(unit, transaction_id)
             self._require_shown(site.row, order)
             require_proof(site.row.proof, "payment")
             needed = await self._needed(unit, site.row, enrolled=enrolled)
@@ -118,6 +118,16 @@ class Replacements:
         self.checkpoints.reached(ORDERED)
         self.settlement.look_again(row.network, row.id)
         return row
+
+    async def _site(self, unit: Unit, transaction_id: str) -> Site:
+        site = await _site(unit, transaction_id)
+        if site.row.network not in self.networks:
+            raise ConflictError(
+                Code.TX_NOT_REPLACEABLE,
+                f"{site.row.network} is not configured any more.",
+                hint="Configure the network again and restart.",
+            )
+        return site
 
     def _require_shown(self, row: Transaction, order: Order) -> None:
         if order.digest != row.digest or order.ceiling != self.ceiling_of(row):

@@ -276,9 +276,9 @@ class Sessions:
         )
 
     async def _end(self, unit: Unit, session: Session, actor: str, reason: str, now: int) -> None:
-        ended = await unit.sessions.revoke(session.id, now, reason)
-        if not ended and session.was_revoked:
-            return  # one that expired may still have payments that wait: they end now
+        # One that expired may still have payments under way: they end now, and are not signed again.
+        if not await unit.sessions.revoke(session.id, now, reason):
+            return
         rows = await unit.transactions.of_session(session.id, *UNSIGNED)
         cause = Cause(actor, now, Code.SESSION_REVOKED, "Its session was ended.")
         await cancel_rows(unit, rows, cause)

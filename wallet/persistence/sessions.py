@@ -133,10 +133,11 @@ class SqlSessions:
     async def revoke(self, session_id: str, at: int, reason: str) -> bool:
         if reason == EXPIRED and not self._seals.is_open:
             return False  # its time denies by itself, and its waiting payments need its proof
+        # Time may have ended it before somebody does, and only that ends what it asked for.
+        by_time = "" if reason == EXPIRED else f" OR revoked_reason = '{EXPIRED}'"
+        where = f"id = ? AND (revoked_at IS NULL{by_time})"
         changes = {"revoked_at": at, "revoked_reason": reason}
-        return self._change(
-            changes, "id = ? AND revoked_at IS NULL", (session_id,), unsealed=Without.GONE
-        )
+        return self._change(changes, where, (session_id,), unsealed=Without.GONE)
 
     async def hold(self, session_id: str, at: int | None, by: str | None) -> None:
         changes = {"frozen_at": at, "frozen_by": by}

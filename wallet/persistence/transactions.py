@@ -1,7 +1,7 @@
 """Transaction rows: added once, moved by compare-and-set, found by what is still to be done.
 
-The proof covers what was decided, consented and ordered, and whether the row is still unsigned. It ends with the row:
-nothing makes a payment of a terminal one again.
+The proof covers what was decided, consented and ordered, whether the row is still unsigned, and which payload was
+signed last. It ends with the row: nothing makes a payment of a terminal one again.
 """
 
 from collections.abc import Sequence
@@ -20,14 +20,20 @@ def _phase(row: Raw) -> str | None:
     return _PHASES.get(row["status"])
 
 
+def _without_hash(row: Raw) -> Raw | None:
+    """A signed row as an earlier version sealed it."""
+    return {**row, "hash": None} if _phase(row) == "signed" else None
+
+
 TRANSACTIONS = Cover(
     Table.of(models.Transaction, Transaction),
     "payment",
     moving=(
-        "status", "attempt", "hash", "fee", "error", "error_message", "submitted_at", "executed_at",
+        "status", "attempt", "fee", "error", "error_message", "submitted_at", "executed_at",
         "finalized_at", "stuck_at",
     ),
-    later=("wanted", "cancelling_at", "offered_ceiling"),
+    later=("wanted", "cancelling_at", "offered_ceiling", "hash"),
+    untightened=_without_hash,
     phase=_phase,
     provisional=True,
 )  # fmt: skip
@@ -70,7 +76,10 @@ class SqlTransactions:
     async def note(self, transaction_id: str, **changes: Any) -> None:
         if not changes.keys().isdisjoint(("id", "status", "attempt")):
             raise ValueError("a status, an attempt number or an id is not a note")
-        covered = changes.keys() - TRANSACTIONS.moving
+        covered = changes.keys() - {
+            *TRANSACTIONS.moving,
+            "hash",
+        }  # which ended rows change without a proof
         if covered and not self._seals.is_open:
             # A shorter time can only be stored with its proof; without it the longer one of before stays.
             changes = {name: value for name, value in changes.items() if name not in covered}

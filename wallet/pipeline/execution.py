@@ -82,12 +82,9 @@ class Execution:
 
         ``waited_for`` is why it could not go on before; a row whose time is over says so.
         """
-        if not self._gate.is_normal:
-            return Waiting("stopped")
-        if not self._gate.has_time:
-            return Waiting(Code.CLOCK_UNTRUSTED.value)
-        if self._signing.is_locked:
-            return await self._expire_if_late(row) or Waiting("locked")
+        obstacle = await self._obstacle(row)
+        if obstacle is not None:
+            return obstacle
         async with self._locks.of(wallet.network, wallet.address):
             taken = await self._recheck.take(row.id, waited_for)
             if taken is None:
@@ -105,6 +102,18 @@ class Execution:
             await self._mark_accepted(signed)
         return Finished(replace(taken.row, status=Status.SUBMITTED, hash=signed.hash))
 
+    async def _obstacle(self, row: Transaction) -> Outcome | None:
+        """What keeps everything, or this row, from being signed; its time may run out meanwhile."""
+        if not self._gate.is_normal:
+            return Waiting("stopped")
+        if not self._gate.has_time:
+            return Waiting(Code.CLOCK_UNTRUSTED.value)
+        if self._signing.is_locked:
+            return await self._expire_if_late(row) or Waiting("locked")
+        if row.network not in self._chains:  # it may be configured again
+            return await self._expire_if_late(row) or Waiting(Code.CHAIN_NOT_SUPPORTED.value)
+        return None
+
     async def resend(self, attempt: Attempt) -> None:
         """Send stored bytes again; a definitive rejection of an EVM payload is repaired at its nonce."""
         if not self._gate.is_normal:
@@ -120,8 +129,9 @@ class Execution:
                 attempt = await self._attempt(taken, salt)
                 if not isinstance(attempt, Attempt):
                     return attempt
-                if await self._store_attempt(taken.row, attempt):
-                    return attempt
+                stored = await self._store_attempt(taken, attempt)
+                if stored is not None:
+                    return stored
         except ChainError as error:
             if error.code in _FATAL:
                 return await self._fail(taken.row, error)
@@ -158,19 +168,24 @@ class Execution:
         order = Order(Purpose.PAY, row.amount, 1, taken.wallet.address)
         return await self._signing.sign(chain, built, row, order)
 
-    async def _store_attempt(self, row: Transaction, attempt: Attempt) -> bool:
-        """Store the signed bytes and move to SUBMITTED; False where the same bytes are stored."""
+    async def _store_attempt(self, taken: Taken, attempt: Attempt) -> Attempt | Waiting | None:
+        """Store the signed bytes and move to SUBMITTED; None where the same bytes are stored.
 
-        async def body(unit: Unit) -> bool:
+        Where the rules changed meanwhile the signature is forgotten, and the row is judged by them from the start.
+        """
+
+        async def body(unit: Unit) -> Attempt | Waiting | None:
             self._gate.require_normal()
             await self._recheck.require_normal(unit)
             if await unit.attempts.has_hash(attempt.hash):
-                return False
+                return None
+            if not await self._recheck.still_judged(unit, taken):
+                return Waiting("the rules changed while it was built")
             cause = Cause(actor="system", at=attempt.created_at)
-            await move(
-                unit, row, Event.SIGN, cause, hash=attempt.hash, submitted_at=attempt.created_at
-            )
-            return await unit.attempts.add(attempt)
+            changes = {"hash": attempt.hash, "submitted_at": attempt.created_at}
+            await move(unit, taken.row, Event.SIGN, cause, **changes)
+            await unit.attempts.add(attempt)
+            return attempt
 
         return await self._store.run(body)
 

@@ -91,12 +91,12 @@ async def _settle(unit: Unit, row: Transaction, settlement: Settlement, cause: C
         case Settlement.RELEASE:
             await unit.sessions.count(row.session_id, -1)
         case Settlement.SPEND:
-            await _spend(unit, held, held.amount, cause)
+            await spend(unit, held, held.amount, cause)
         case Settlement.SPEND_FEE:
-            await _spend(unit, held, 0, cause)
+            await spend(unit, held, 0, cause)
 
 
-async def _spend(unit: Unit, held: Reservation, amount: int, cause: Cause) -> None:
+async def spend(unit: Unit, held: Reservation, amount: int, cause: Cause) -> None:
     """Record what left: the amount in its asset, the fee in the native coin."""
     for bucket in spent(held, amount, cause.fee, cause.at):
         await unit.ledger.spend(bucket)

@@ -36,6 +36,7 @@ class Taken:
     nonce_floor: int
     outstanding: int  # native units that unfinished attempts of the address may still take
     asks_for_balance: bool = False  # whether a rule wants to see the balance that the build reads
+    rules: frozenset[tuple[str, int]] = frozenset()  # by which it was judged
 
 
 class Recheck:
@@ -93,6 +94,11 @@ class Recheck:
         found = await self._verdict(unit, row, wallet, self._clock.now(), fee)
         return None if found is None else found[1]
 
+    async def still_judged(self, unit: Unit, taken: Taken) -> bool:
+        """Whether the rules are those by which the row was taken; what stops session or wallet moves the row."""
+        policy = Policy(await unit.policies.applied(taken.row.wallet_id))
+        return policy.content == taken.rules
+
     async def outstanding_beside(self, unit: Unit, row: Transaction, nonce: int, by: str) -> int:
         """Native units that unfinished attempts of the address ``by`` at other nonces may still take."""
         unfinished = await unit.attempts.unfinished(row.network, by)
@@ -101,12 +107,17 @@ class Recheck:
             [a for a in unfinished if a.nonce != nonce and a.transaction_id in submitted]
         )
 
-    async def denied_now(self, row: Transaction, balance: int) -> Cause | None:
-        """Why the rules deny the row at the native ``balance`` that was just read, or None. Writes nothing."""
+    async def denied_now(
+        self, row: Transaction, balance: int, fee: int | None = None
+    ) -> Cause | None:
+        """Why the rules deny the row at the native ``balance`` that was just read, or None. Writes nothing.
+
+        ``fee`` as in refusal.
+        """
         now = self._clock.now()
         balances = {f"{row.network}/native": Holding(balance, now)}
         found = await self._store.read(
-            lambda unit: self._denied(unit, row, now, balances=balances)
+            lambda unit: self._denied(unit, row, now, fee=fee, balances=balances)
         )
         return None if found is None else found[1]
 
@@ -217,6 +228,7 @@ class Recheck:
             nonce_floor=0 if highest is None else highest + 1,
             outstanding=outstanding([a for a in unfinished if a.transaction_id in submitted]),
             asks_for_balance=policy.asks_for_balance,
+            rules=policy.content,
         )
 
 

@@ -15,7 +15,7 @@ import structlog
 from wallet.domain.facts import Fact
 from wallet.domain.safety import StopState
 from wallet.domain.transactions import Attempt, Purpose, Transaction, gap_fills, siblings
-from wallet.errors import ChainError, Code, KeystoreError, UnavailableError
+from wallet.errors import ChainError, Code, KeystoreError, UnavailableError, WalletError
 from wallet.pipeline.locks import AddressLocks
 from wallet.pipeline.moves import Cause, redraw
 from wallet.pipeline.recheck import Recheck
@@ -74,10 +74,14 @@ class Repair:
         """Whether nothing can be signed, nor noted with a proof."""
         return self._signing.is_locked
 
+    @property
+    def _can_sign(self) -> bool:
+        return not self._signing.is_locked and self._signing.has_time
+
     async def replace(self, transaction_id: str) -> Attempt | None:
         """The stored sibling that the row needs now; None when it needs none or nothing can be done now."""
         site = await self._store.read(lambda unit: load_site(unit, transaction_id))
-        if site is None or needed(site.row, site.attempts) is None or self._signing.is_locked:
+        if site is None or needed(site.row, site.attempts) is None or not self._can_sign:
             return None
         async with self._locks.of(site.row.network, site.wallet.address):
             site = await self._store.read(lambda unit: load_site(unit, transaction_id))
@@ -100,23 +104,19 @@ class Repair:
         site = await self._store.read(lambda unit: load_site(unit, transaction_id))
         if site is not None and not _is_dead(site, dead):
             return Renewal.WAIT
-        is_stopped = state.state is not StopState.NORMAL
-        if site is None or is_stopped or self._is_late(site.row):
+        if site is None or state.state is not StopState.NORMAL:
+            return Renewal.LAPSE
+        if not self._signing.has_time:
+            return Renewal.WAIT  # nobody can say whether its time is over
+        if self._is_late(site.row):
             return Renewal.LAPSE
         if self._signing.is_locked:
             return Renewal.WAIT
         async with self._locks.of(site.row.network, site.wallet.address):
             site = await self._store.read(lambda unit: load_site(unit, transaction_id))
-            if site is not None and not _is_dead(site, dead):
-                return Renewal.WAIT
-            if site is None or await self._refusal(site) is not None:
+            if site is None:
                 return Renewal.LAPSE
-            try:
-                return await self._renew(site)
-            except (ChainError, KeystoreError, UnavailableError) as error:
-                log.warning("renewal_waits", transaction=site.row.id, reason=error.code.value)
-                is_over = error.code in (*_UNAFFORDABLE, Code.SYSTEM_LOCKED)
-                return Renewal.LAPSE if is_over else Renewal.WAIT
+            return await self._renew(site) if _is_dead(site, dead) else Renewal.WAIT
 
     async def find_gap(self, transaction_id: str) -> Gap | None:
         """The nonce below the row's own that neither the chain nor a pool has. Raises CHAIN_UNAVAILABLE."""
@@ -132,7 +132,7 @@ class Repair:
         A nonce that we ever signed for is never filled: the bytes that we have are its only successor.
         """
         site = await self._store.read(lambda unit: load_site(unit, transaction_id))
-        if site is None or self._signing.is_locked:
+        if site is None or not self._can_sign or site.row.proof.is_broken:
             return None
         async with self._locks.of(site.row.network, site.wallet.address):
             if await self.find_gap(transaction_id) != gap:
@@ -147,6 +147,8 @@ class Repair:
                 return await self._fill(site, gap)
             except (ChainError, KeystoreError, UnavailableError) as error:
                 log.warning("gap_stays", transaction=site.row.id, reason=error.code.value)
+                if error.code in _UNAFFORDABLE:
+                    await self._tell_once("GAP_STAYS", site.row, error)
                 return None
 
     async def _replace(self, site: Site, purpose: Purpose) -> Attempt | None:
@@ -160,34 +162,36 @@ class Repair:
 
     async def _rebuild(self, site: Site) -> Attempt | None:
         # What could not be started any more is not signed anew either; only its nonce is given back.
-        refusal = await self._refusal(site)
-        built = None
-        if refusal is None:
-            try:
-                built = await self._siblings.payment(site)
-            except ChainError as error:
-                if error.code not in _UNAFFORDABLE:
-                    raise
-                refusal = Cause("system", self._clock.now(), error.code, error.message)
-        if built is not None:
+        built = await self._payment(site)
+        if isinstance(built, Built):
             return await self._sign(site, built, Purpose.PAY)
-        built = await self._siblings.empty(site, site.ceiling)
-        return await self._sign(site, built, Purpose.FILL, refusal)
+        empty = await self._siblings.empty(site, site.ceiling)
+        return await self._sign(site, empty, Purpose.FILL, built)
 
     async def _speed_up(self, site: Site) -> Attempt | None:
         """What the rules refuse, or what the stated ceiling or the balance cannot carry, is dropped and said."""
-        refusal = await self._refusal(site)
-        if refusal is None:
-            try:
-                built = await self._siblings.payment(site)
-                await self._require_room(site, built)
+        built = await self._payment(site)
+        if isinstance(built, Built):
+            refusal = await self._without_room(site, built)
+            if refusal is None:
                 return await self._sign(site, built, Purpose.SPEED_UP)
-            except ChainError as error:
-                if error.code not in _UNAFFORDABLE:
-                    raise
-                refusal = Cause("system", self._clock.now(), error.code, error.message)
+        else:
+            refusal = built
         await self._store.run(lambda unit: _drop_order(unit, site.row, refusal))
         return None
+
+    async def _payment(self, site: Site, salt: int = 0) -> Built | Cause:
+        """The row's own payment, unsigned; or why it may not be paid now, also at the balance that was read."""
+        refusal = await self._refusal(site)
+        if refusal is not None:
+            return refusal
+        try:
+            built = await self._siblings.payment(site, salt)
+        except ChainError as error:
+            if error.code not in _UNAFFORDABLE:
+                raise
+            return Cause("system", self._clock.now(), error.code, error.message)
+        return await self._recheck.denied_now(site.row, built.balance, site.ceiling) or built
 
     async def _cancel(self, site: Site) -> Attempt | None:
         """Always allowed. What the ceiling or the balance cannot carry now is tried again, and said once."""
@@ -195,36 +199,43 @@ class Repair:
             built = await self._siblings.empty(site, site.ceiling)
         except ChainError as error:
             if error.code in _UNAFFORDABLE:
-                about = {"transactionId": site.row.id, "reason": error.message}
-                key, now = f"CANCEL_WAITS:{site.row.id}", self._clock.now()
-                await self._store.run(
-                    lambda unit: unit.console.alert(key, "CANCEL_WAITS", about, now)
-                )
+                await self._tell_once("CANCEL_WAITS", site.row, error)
             raise
         return await self._sign(site, built, Purpose.CANCEL)
 
-    async def _require_room(self, site: Site, built: Built) -> None:
-        """Raise INSUFFICIENT_FUNDS where other unfinished payments leave too little for the higher fee."""
+    async def _without_room(self, site: Site, built: Built) -> Cause | None:
+        """Why it waits, where other unfinished payments leave too little for the higher fee."""
         assert site.nonce is not None  # only EVM payments are sped up
         nonce, address = site.nonce, site.wallet.address
         beside = await self._store.read(
             lambda unit: self._recheck.outstanding_beside(unit, site.row, nonce, address)
         )
-        if built.balance - beside < site.row.amount + built.max_fee:
-            raise ChainError(
-                Code.INSUFFICIENT_FUNDS,
-                "The balance cannot pay the higher fee beside other payments under way.",
-            )
+        if built.balance - beside >= site.row.amount + built.max_fee:
+            return None
+        return Cause(
+            "system",
+            self._clock.now(),
+            Code.INSUFFICIENT_FUNDS,
+            "The balance cannot pay the higher fee beside other payments under way.",
+        )
 
     async def _renew(self, site: Site) -> Attempt | Renewal:
-        built = await self._siblings.payment(site, salt=self._ids.below(_SALTS))
-        plan = Plan(Purpose.PAY, Fact.TX_RENEWED, {}, ends_others=True)
-        return await self._store_payload(site, built, plan) or Renewal.WAIT
+        try:
+            built = await self._payment(site, self._ids.below(_SALTS))
+            if isinstance(built, Cause):
+                return Renewal.LAPSE
+            plan = Plan(Purpose.PAY, Fact.TX_RENEWED, {}, ends_others=True)
+            return await self._store_payload(site, built, plan) or Renewal.WAIT
+        except (ChainError, KeystoreError, UnavailableError) as error:
+            log.warning("renewal_waits", transaction=site.row.id, reason=error.code.value)
+            return Renewal.LAPSE if error.code is Code.SYSTEM_LOCKED else Renewal.WAIT
 
     async def _fill(self, site: Site, gap: Gap) -> Attempt | None:
-        built = await self._siblings.empty(site, site.row.fee_ceiling, gap.nonce)
-        reserved = site.ceiling + sum(one.max_cost for one in gap_fills(site.attempts))
-        plan = Plan(Purpose.FILL, Fact.TX_GAP_FILLED, {}, reserved_fee=reserved + built.max_fee)
+        """Fills cost together what the payment's own fee may: a node that miscounts cannot make it more."""
+        filled = sum(one.max_cost for one in gap_fills(site.attempts))
+        built = await self._siblings.empty(site, site.row.fee_ceiling - filled, gap.nonce)
+        reserved = site.ceiling + filled + built.max_fee
+        plan = Plan(Purpose.FILL, Fact.TX_GAP_FILLED, {}, reserved_fee=reserved)
         attempt = await self._store_payload(site, built, plan)
         if attempt is not None:
             about, key = {"transactionId": site.row.id}, f"GAP_FILLED:{attempt.hash}"
@@ -232,6 +243,12 @@ class Repair:
                 lambda unit: unit.console.alert(key, "GAP_FILLED", about, attempt.created_at)
             )
         return attempt
+
+    async def _tell_once(self, kind: str, row: Transaction, error: WalletError) -> None:
+        about, now = {"transactionId": row.id, "reason": error.message}, self._clock.now()
+        await self._store.run(
+            lambda unit: unit.console.alert(f"{kind}:{row.id}", kind, about, now)
+        )
 
     async def _sign(
         self, site: Site, built: Built, purpose: Purpose, because: Cause | None = None

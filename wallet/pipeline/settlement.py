@@ -11,7 +11,9 @@ from typing import Any
 
 import structlog
 
+from wallet.domain.bookkeeping import reservation_of
 from wallet.domain.facts import Fact
+from wallet.domain.stories import RecordedFact, told
 from wallet.domain.transactions import (
     Attempt,
     Event,
@@ -21,7 +23,7 @@ from wallet.domain.transactions import (
     siblings,
 )
 from wallet.errors import ChainError, Code, ConflictError, UnavailableError
-from wallet.pipeline.moves import Cause, move, redraw
+from wallet.pipeline.moves import Cause, move, redraw, spend
 from wallet.pipeline.outcomes import Outcomes
 from wallet.pipeline.repair import Renewal, Repair
 from wallet.pipeline.stuck import Stuck, Watched
@@ -233,6 +235,8 @@ async def _apply(unit: Unit, transaction_id: str, found: Verdict, now: int) -> N
     row = await unit.transactions.get(transaction_id)
     if row is None:
         return
+    # Nothing lands before it was signed: a clock that leapt back since must not let it leave its window early.
+    now = max(now, found.attempt.created_at)
     if row.status is Status.SUBMITTED:
         try:
             row = await move(unit, row, found.event, _cause(row, found, now), **_end(found, now))
@@ -242,10 +246,14 @@ async def _apply(unit: Unit, transaction_id: str, found: Verdict, now: int) -> N
         # It stays CONFIRMED, as terminal rows do, and the owner hears that it is not so.
         await _alarm_in(unit, row.id, Fact.TX_REORGED, "TX_UNPAID", now)
     if found.final and row.finalized_at is None:
-        # After a reorganisation a sibling may hold the place; what was spent stays as it was counted.
+        # After a reorganisation a sibling may hold the place, or another block; nothing is given back.
         hashed = found.attempt.hash if found.event is Event.CONFIRM else row.hash
         await unit.transactions.note(row.id, finalized_at=now, hash=hashed)
         await unit.attempts.finalized(row.id, now)
+        details = {"status": row.status.value, "hash": found.attempt.hash}
+        if found.event is Event.CONFIRM and found.fee and found.fee != row.fee:
+            await _cost_otherwise(unit, row, found.fee, now)
+            details["fee"] = str(found.fee)
         await unit.audit.append(
             Fact.TX_FINALIZED,
             actor="system",
@@ -253,10 +261,23 @@ async def _apply(unit: Unit, transaction_id: str, found: Verdict, now: int) -> N
             wallet_id=row.wallet_id,
             session_id=row.session_id,
             transaction_id=row.id,
-            details={"status": row.status.value, "hash": found.attempt.hash},
+            details=details,
         )
         if found.event is Event.CONFIRM:
             await redraw(unit, row)
+
+
+async def _cost_otherwise(unit: Unit, row: Transaction, fee: int, now: int) -> None:
+    """It stayed in another block than the one it was counted for: what it cost more is counted as well."""
+    await unit.transactions.note(row.id, fee=fee)
+    more = fee - (row.fee or 0)
+    if more <= 0:
+        return
+    names = ("number", "at", "fact", "details")
+    asked = await unit.audit.rows(transaction_id=row.id, limit=1)
+    facts = [RecordedFact(*(one[name] for name in names)) for one in asked]
+    held = reservation_of(row, told(row, facts))
+    await spend(unit, held, 0, Cause("system", now, fee=more))
 
 
 def _end(found: Verdict, now: int) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from wallet.domain.transactions import (
     siblings,
 )
 from wallet.domain.wallets import Wallet
+from wallet.errors import ChainError, Code
 from wallet.pipeline.moves import redraw
 from wallet.pipeline.recheck import Recheck
 from wallet.pipeline.signing import (
@@ -107,6 +108,7 @@ class Siblings:
     async def payment(self, site: Site, salt: int = 0) -> Built:
         """The row's own payment, unsigned, within the site's ceiling. Raises ChainError as a build does."""
         row, chain = site.row, self._chains[site.row.network]
+        _require_sound(site, chain)
         built = await chain.build(
             BuildRequest(
                 address=site.wallet.address,
@@ -125,6 +127,9 @@ class Siblings:
     async def empty(self, site: Site, ceiling: int, nonce: int | None = None) -> Built:
         """A zero-value transfer of the wallet to itself: at the site's nonce, or at a free one below it."""
         chain, address = self._chains[site.row.network], site.wallet.address
+        _require_sound(site, chain)
+        if site.row.proof.is_broken:  # what it says of fees is nobody's word
+            ceiling = min(ceiling, chain.network.fee_ceiling)
         built = await chain.build(
             BuildRequest(
                 address=address,
@@ -155,15 +160,22 @@ class Siblings:
         self._checkpoints.reached(STORED)
         return attempt
 
+    async def _refused(self, unit: Unit, site: Site) -> bool:
+        """Whether session, wallet or rules changed while it was built, so that it may not be paid any more."""
+        return (await self._recheck.refusal(unit, site.row, site.wallet, site.ceiling)) is not None
+
     async def _add(self, unit: Unit, site: Site, attempt: Attempt, plan: Plan) -> bool:
         await self._recheck.require_normal(unit)
         current = await load_site(unit, site.row.id)
-        if current is None or not _is_as_decided(current, site):
+        if current is None or not _is_as_decided(current, site) or self._signing.is_locked:
+            return False  # locked, nobody could prove which payload is the last
+        if plan.purpose.pays and await self._refused(unit, current):
             return False
+        if await unit.attempts.has_hash(attempt.hash):
+            return False  # nor are the payloads before it ended
         if plan.ends_others:
             await unit.attempts.finalized(site.row.id, attempt.created_at)
-        if not await unit.attempts.add(attempt):
-            return False
+        await unit.attempts.add(attempt)
         if plan.reserved_fee is not None:
             await unit.ledger.set_fee(site.row.id, plan.reserved_fee)
         is_own = attempt.nonce == site.nonce
@@ -185,6 +197,26 @@ class Siblings:
         )
         await redraw(unit, current.row)
         return True
+
+
+def _require_sound(site: Site, chain: Chain) -> None:
+    """Raise PAYLOAD_MISMATCH unless the stored payloads are the signed ones, up to the last.
+
+    Else somebody with the file could have a second payment signed beside one that landed or may land.
+    """
+    for attempt in site.siblings:
+        payload, known_by = chain.detach(attempt.raw)
+        if (known_by, chain.inspect(payload).nonce) != (attempt.hash, attempt.nonce):
+            raise _bent()
+    if site.siblings[-1].hash != site.row.hash:
+        raise _bent()
+
+
+def _bent() -> ChainError:
+    return ChainError(
+        Code.PAYLOAD_MISMATCH,
+        "The stored payloads are not those that were signed for this payment.",
+    )
 
 
 def _is_as_decided(current: Site, site: Site) -> bool:

@@ -39,9 +39,18 @@ class Signing:
     def is_locked(self) -> bool:
         return not self._keyring.is_open or self._vault.locked
 
+    @property
+    def has_time(self) -> bool:
+        """Whether the time of day can be believed: nothing is signed by a clock that is in doubt."""
+        return self._gate.has_time
+
     async def sign(self, chain: Chain, built: Built, row: Transaction, order: Order) -> Attempt:
-        """The attempt row for a signed payload. Raises SYSTEM_LOCKED, KEYSTORE_LOCKED, SIGNER_GONE."""
+        """The attempt row for a signed payload.
+
+        Raises SYSTEM_LOCKED, CLOCK_UNTRUSTED, KEYSTORE_LOCKED, SIGNER_GONE.
+        """
         self._gate.require_normal()
+        self._gate.require_time()
         now = self._clock.now()
         permit = mint(
             self._keyring.require().permit,

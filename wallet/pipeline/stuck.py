@@ -208,6 +208,7 @@ async def _note_stuck(unit: Unit, transaction_id: str, ceiling: int, now: int) -
         return
     if row.stuck_at is not None and row.offered_ceiling is not None:
         return
+    ceiling = max(ceiling, row.fee_ceiling)  # a setting that was lowered since lowers no decision
     offered = replace(row, stuck_at=row.stuck_at or now, offered_ceiling=ceiling)
     await unit.transactions.note(row.id, stuck_at=offered.stuck_at, offered_ceiling=ceiling)
     if row.stuck_at is None:

@@ -42,9 +42,10 @@ class Sessions(Protocol):
         ...
 
     async def revoke(self, session_id: str, at: int, reason: str) -> bool:
-        """True when it was live before. Works while locked, and then the row is never believed again.
+        """True when it was live before, or had ended by time alone, which then counts as revoked.
 
-        An expiry is not noted while locked (False): its time denies by itself.
+        Works while locked, and then the row is never believed again. An expiry is not noted while locked
+        (False): its time denies by itself.
         """
         ...
 

@@ -3,16 +3,18 @@
 import pytest
 
 from tests.integration.operations.test_safety import code_of, halt
-from tests.support.chain import ETHER, EVM
+from tests.support.chain import ETHER, EVM, SOL
 from tests.support.vault import PASSWORD, code_at
 from tests.support.world import APPROVAL, DELAY, NOTIFY, World
 from wallet.domain.facts import Fact
 from wallet.domain.owner import Factor
 from wallet.domain.safety import StopState
+from wallet.domain.spending import bucket_start
 from wallet.domain.transactions import Status
 from wallet.errors import Code
 from wallet.operations.clock_watch import ClockWatch
 from wallet.operations.clock_watch import World as Outside
+from wallet.ports.chain import SendOutcome
 
 DAY = 86_400
 
@@ -125,6 +127,60 @@ async def test_a_payment_that_waited_leaves_once_the_time_is_settled(world: Worl
     await agreed(world)
     await world.quiet()
     assert (await world.row(row.id)).status is Status.SUBMITTED
+
+
+@pytest.mark.parametrize("seconds", [DAY, -DAY])
+async def test_nothing_is_signed_anew_meanwhile(world: World, seconds: int) -> None:
+    world.chain.next_send = [SendOutcome.REJECTED] * 3
+    refused = await world.pay()
+    world.chain.fee *= 2
+    world.clock.advance(2)
+    world.clock.leap(seconds)
+    await world.poll()
+    assert len(await world.attempts(refused.id)) == 1
+    world.clock.leap(-seconds)
+    await agreed(world)
+    await world.poll()
+    assert len(await world.attempts(refused.id)) == 2
+    assert (await world.settled(refused.id)).status is Status.CONFIRMED
+
+
+@pytest.mark.parametrize("seconds", [DAY, -DAY])
+async def test_dead_bytes_are_neither_built_anew_nor_given_up_meanwhile(
+    world: World, seconds: int
+) -> None:
+    chain = world.chains[SOL.name]
+    chain.swallows = True
+    wallet = await world.new_wallet("sol", SOL.name)
+    row = await world.pay(wallet=wallet, session=await world.new_session(wallet))
+    chain.swallows = False
+    chain.mine(200)
+    world.clock.leap(seconds)
+    await world.poll()
+    assert (await world.row(row.id)).status is Status.SUBMITTED
+    assert len(await world.attempts(row.id)) == 1
+    world.clock.leap(-seconds)
+    await agreed(world)
+    await world.poll()
+    assert len(await world.attempts(row.id)) == 2
+    assert (await world.settled(row.id)).status is Status.CONFIRMED
+
+
+async def test_what_settles_by_a_clock_that_leapt_back_leaves_its_window_no_earlier(
+    world: World,
+) -> None:
+    """Nothing lands before it was signed, whatever the host's clock says."""
+    rows = [await world.pay(2 * DELAY) for _ in range(2)]
+    await world.passes(301)
+    signed_at = world.clock.now()
+    world.clock.leap(-2 * DAY)
+    for row in rows:
+        assert (await world.settled(row.id)).status is Status.CONFIRMED
+    world.clock.leap(2 * DAY)
+    await agreed(world)
+    assert {bucket.started_at for bucket in await world.buckets()} == {bucket_start(signed_at)}
+    row = await world.pay(3 * ETHER)
+    assert row.tier == "APPROVAL"  # 8 of the day's 10 are spent
 
 
 async def test_a_restart_does_not_forget_the_doubt(world: World) -> None:

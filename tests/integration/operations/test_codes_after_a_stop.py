@@ -131,3 +131,20 @@ async def recovered_by_code(world: World) -> None:
     await world.app.safety.begin_recovery(PASSWORD, "host", code_at(world.clock.now()))
     await world.passes(1_801)
     assert world.gate.is_normal
+
+
+async def test_a_clock_in_doubt_grants_nothing(ended: World) -> None:
+    """Else a leap would empty the day that the tap band counts."""
+    ended.clock.leap(2 * 86_400)
+
+    assert await code_of(given(ended)) is Code.CLOCK_UNTRUSTED
+    assert await fresh(ended) == []
+
+
+async def test_bands_without_proof_spare_a_session_on_the_host_no_code(world: World) -> None:
+    await world.pair({EVM.native.key: Band(10**30, 10**30)})
+    world.vault.enrolled = True
+    require = world.app.operations.approvals.require_for_session
+    await require(LIMIT, None)
+    world.sql("UPDATE owner SET name = 'Mallory'")
+    assert await code_of(require(LIMIT, None)) is Code.FACTOR_REQUIRED

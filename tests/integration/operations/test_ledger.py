@@ -4,14 +4,15 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
-from tests.support.chain import ETHER, SOL
-from tests.support.world import APPROVAL, DELAY, INSTANT, World
+from tests.support.chain import ETHER, EVM, FEE, SOL
+from tests.support.world import APPROVAL, DELAY, INSTANT, PAYEE, World
 from wallet.domain.owner import Factor
+from wallet.domain.prices import Price
 from wallet.domain.transactions import Status
 from wallet.domain.violations import Invariant
 from wallet.errors import Code, UnavailableError
@@ -232,6 +233,34 @@ async def test_a_payment_between_own_wallets_is_received_by_the_other(world: Wor
     assert [(one.invariant, one.subject) for one in wrong.violations] == [
         (Invariant.CHAIN_BALANCE, other.id)
     ]
+
+
+@pytest.mark.parametrize("more", [FEE // 5, -FEE // 5])
+async def test_a_payment_that_a_reorganisation_moved_costs_what_it_cost_in_the_end(
+    world: World, more: int
+) -> None:
+    """What it cost more is counted as well; what it cost less is not given back."""
+    world.prices.table[EVM.native.key] = Price(3000, 0, world.clock.now())
+    row = await world.pay()
+    await world.poll()
+    paid = await world.row(row.id)
+    assert (paid.status, paid.fee) == (Status.CONFIRMED, FEE // 2)
+    known = str(paid.hash)
+    landed = world.chain.landed[known]
+    world.chain.undo(known)
+    world.chain.landed[known] = replace(landed, fee=landed.fee + more, height=world.chain.height)
+    world.chain._spent[world.wallet.address] = INSTANT + landed.fee + more
+    world.chain._received[PAYEE] = INSTANT
+    ended = await world.settled(row.id)
+    assert ended.fee == landed.fee + more
+    [bucket] = await world.buckets()
+    counted = INSTANT + landed.fee + max(0, more)
+    assert (bucket.amount, bucket.count) == (counted, 1)
+    assert bucket.usd == counted * 3000 * 10**6 // ETHER
+    assert (await world.app.sessions.get(world.session.id)).spent == {EVM.native.key: counted}
+    report = await checked(world, funded=FUNDED)
+    assert report.violations == []
+    assert report.not_compared == []
 
 
 async def test_what_cannot_be_compared_is_said(world: World) -> None:

@@ -184,21 +184,23 @@ async def test_a_speed_up_counts_its_ceiling_in_the_limits(world: World) -> None
     assert refused.value.code is Code.CUMULATIVE_LIMIT_EXCEEDED
 
 
-async def test_a_speed_up_counts_its_ceiling_in_dollars(world: World) -> None:
+async def test_a_speed_up_counts_its_ceiling_in_the_dollars_of_a_window(world: World) -> None:
     world.prices.table[EVM.native.key] = Price(3000, 0, world.clock.now())
     rule = {
-        "usd": {"limit": "35"},
+        "usd": {"limit": "35.99"},  # 30 for the payment, and 3 for its fee or 6 for a higher one
         "window_seconds": 3600,
         "over": "each_wallet",
         "otherwise": "deny",
     }
-    await world.set_rule("CUMULATIVE_LIMIT", rule)
-    row = await stuck(world)  # 30 dollars and 3 for its fee, where 6 would be too much
+    rule_id = await world.set_rule("CUMULATIVE_LIMIT", rule)
+    row = await stuck(world)
     with pytest.raises(RefusedError) as refused:
         await order(world, row, Purpose.SPEED_UP)
     assert refused.value.code is Code.CUMULATIVE_LIMIT_EXCEEDED
     [held] = await world.database.read(lambda unit: unit.ledger.reservations())
-    assert (held.fee, held.worth) == (FEE_CEILING, 33 * DOLLAR)
+    assert held.worth == 33 * DOLLAR
+    await world.set_rule("CUMULATIVE_LIMIT", {**rule, "usd": {"limit": "36"}}, rule_id)
+    assert (await order(world, row, Purpose.SPEED_UP)).wanted is Purpose.SPEED_UP
 
 
 async def test_a_speed_up_keeps_the_sessions_own_limit(world: World) -> None:
@@ -292,6 +294,27 @@ async def test_an_order_that_somebody_wrote_into_the_file_is_none(world: World) 
     with pytest.raises(WalletError) as refused:
         await order(world, row, Purpose.CANCEL)
     assert refused.value.code is Code.AUTHORITY_UNPROVED
+
+
+async def test_a_ceiling_that_somebody_wrote_into_the_file_lets_a_fill_cost_no_more(
+    world: World,
+) -> None:
+    world.chain.next_send = [SendOutcome.REJECTED] * 9
+    row = await world.pay()
+    ceilings = "fee_ceiling = ?, offered_ceiling = ?"
+    world.sql(f"UPDATE transactions SET {ceilings} WHERE id = ?", *[str(ETHER)] * 2, row.id)
+    world.sql("UPDATE reservations SET fee = ?", str(ETHER))
+    world.app.settlement.look_again(row.network, row.id)
+    world.chain.fee = FEE_CEILING + 1
+    for _ in range(2):
+        world.clock.advance(2)
+        await world.poll()
+    assert await purposes(world, row) == [Purpose.PAY]
+    world.chain.fee = FEE_CEILING
+    world.clock.advance(2)
+    await world.poll()
+    assert await purposes(world, row) == [Purpose.PAY, Purpose.FILL]
+    assert (await last(world, row)).max_cost == FEE_CEILING
 
 
 async def test_a_stop_after_the_order_signs_and_sends_nothing(world: World) -> None:
@@ -409,6 +432,23 @@ async def test_a_stuck_payment_is_offered_once_on_a_card_whatever_its_tier(world
     assert (await world.row(row.id)).stuck_at is not None
 
 
+async def test_what_an_order_may_cost_is_stated_in_full_after_a_setting_was_lowered(
+    world: World,
+) -> None:
+    row = await stuck(world)
+    world.chain._network = replace(EVM, fee_ceiling=FEE_CEILING // 4)
+    await world.restart()
+    await world.passes(STUCK_SECONDS + 1)
+    await world.poll()
+    offered = (await world.row(row.id)).offered_ceiling
+    assert offered == FEE_CEILING  # a fee of that much was decided before
+    world.chain.fee = FEE_CEILING
+    await order(world, row, Purpose.CANCEL, ceiling=offered)
+    await world.poll()
+    assert (await last(world, row)).max_cost == offered
+    assert await wrong(world) == []
+
+
 async def test_a_repair_of_what_the_rules_now_deny_fills_instead_of_paying(world: World) -> None:
     world.chain.next_send = [SendOutcome.REJECTED] * 2
     row = await world.pay()
@@ -466,6 +506,36 @@ async def test_a_gap_is_filled_once_and_its_fee_is_the_waiting_payments(world: W
     assert await world.reserved() == 0
     assert await spent(world) == INSTANT + FEE
     assert await wrong(world) == []
+
+
+async def test_fills_together_cost_no_more_than_the_payments_own_fee_may(world: World) -> None:
+    world.chain.skip_nonces = 12  # what a lying node says
+    row = await stuck(world)
+    world.chain.skip_nonces = 0
+    world.chain.fee = 3 * FEE
+    for _ in range(20):
+        world.chain.mine(3)
+        await look_twice(world)
+    fills = [one for one in await world.attempts(row.id) if one.purpose is Purpose.FILL]
+    assert sum(one.max_cost for one in fills) == 9 * FEE  # of ten that are allowed
+    assert await world.reserved() == INSTANT + FEE_CEILING + 9 * FEE
+    assert (await world.alerts()).count("GAP_STAYS") == 1
+    assert await wrong(world) == []
+    world.chain.fee = FEE
+    for _ in range(9):
+        await world.pay()  # takes the numbers before it
+        world.chain.mine()
+        await world.poll()
+    assert (await world.settled(row.id)).status is Status.CONFIRMED
+    assert await wrong(world) == []
+
+
+async def test_a_row_that_somebody_wrote_into_the_file_fills_no_gap(world: World) -> None:
+    row = await in_a_gap(world)
+    world.sql("UPDATE transactions SET fee_ceiling = ? WHERE id = ?", str(ETHER), row.id)
+    world.chain.mine(3)
+    await look_twice(world)
+    assert await purposes(world, row) == [Purpose.PAY]
 
 
 async def test_a_gap_that_closed_meanwhile_is_not_filled(world: World) -> None:

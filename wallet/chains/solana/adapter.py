@@ -40,6 +40,7 @@ from wallet.ports.chain import (
     Payment,
     SendOutcome,
     SendResult,
+    Sighting,
     Signed,
 )
 from wallet.ports.world import Clock
@@ -176,11 +177,36 @@ class SolanaChain:
         return SendResult(SendOutcome.REJECTED if rejected else SendOutcome.UNKNOWN, reason)
 
     async def evidence(self, attempts: Sequence[Attempt]) -> Sequence[Evidence]:
-        """The height of a sighting is the slot it landed in; of a death, the block height read."""
+        """The height of a sighting is the slot it landed in; of a death, the block height read.
+
+        A death counts when every endpoint that answers says so: one alone may lag, have holes, or lie. Each
+        proves its chain for that once more, because on another one nothing of ours is ever found.
+        """
         if not attempts:
             return []
         depths = Depths.of(self._commitment, self._network.finality)
-        return await self._endpoints.read(lambda node: read_evidence(node, attempts, depths))
+        found = await self._endpoints.read(lambda node: read_evidence(node, attempts, depths))
+        gone = {seen.hash for seen in found if seen.sighting is Sighting.DEAD}
+        if not gone:
+            return found
+        dead = [attempt for attempt in attempts if attempt.hash in gone]
+        agreed = await self._agreed(dead, depths)
+        return [agreed[seen.hash] if seen.hash in gone else seen for seen in found]
+
+    async def _agreed(self, dead: Sequence[Attempt], depths: Depths) -> dict[str, Evidence]:
+        """What all endpoints together see of attempts that one of them calls dead, by hash."""
+        found = {attempt.hash: Evidence(attempt.hash, Sighting.UNSEEN) for attempt in dead}
+        alive: dict[str, Evidence] = {}
+        for endpoint in self._endpoints.candidates():
+            try:
+                answers = await self._endpoints.use_proved_anew(
+                    endpoint, lambda node: read_evidence(node, dead, depths)
+                )
+            except EndpointError:
+                continue
+            found |= {one.hash: one for one in answers}
+            alive |= {one.hash: one for one in answers if one.sighting is not Sighting.DEAD}
+        return found | alive
 
     # ---- reading what a payment needs
 

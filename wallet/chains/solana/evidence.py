@@ -3,6 +3,7 @@
 A payment is dead when the chain has passed the last height that could carry it and shows no trace of
 it. For that conclusion the status is asked once more *after* the height was read, at the same
 endpoint, of a node that has seen at least that height and whose history reaches back to the signing.
+The heights of the signing are another endpoint's word, so its blockhash must not be valid any more either.
 """
 
 from collections.abc import Sequence
@@ -88,11 +89,43 @@ async def _dead(node: Node, overdue: Sequence[Attempt], reading: _Reading) -> fr
         return frozenset()
     statuses = items(member(answer, "value"), len(overdue))
     history_from = await _history_start(node)
-    return frozenset(
-        attempt.hash
+    gone = [
+        attempt
         for attempt, status in zip(overdue, statuses, strict=True)
         if status is None and _reaches(history_from, attempt)
-    )
+    ]
+    return frozenset([one.hash for one in gone]) - await _valid(node, gone)
+
+
+async def _valid(node: Node, attempts: Sequence[Attempt]) -> frozenset[str]:
+    """Hashes whose blockhash the node may still take, as far as it says or does not say.
+
+    A node that does not offer the question leaves it to the heights.
+    """
+    found: list[str] = []
+    for start in range(0, len(attempts), FEES_AT_ONCE):
+        some = attempts[start : start + FEES_AT_ONCE]
+        answers = await node.ask_all([_validity_call(attempt) for attempt in some])
+        found += [
+            attempt.hash
+            for attempt, answer in zip(some, answers, strict=True)
+            if _may_be_valid(answer)
+        ]
+    return frozenset(found)
+
+
+def _validity_call(attempt: Attempt) -> Call:
+    try:
+        blockhash = str(decode(without_signature(attempt.raw)).blockhash)
+    except ChainError:  # stored bytes that were bent: the node refuses the question
+        blockhash = ""
+    return Call("isBlockhashValid", (blockhash, {"commitment": "processed"}))
+
+
+def _may_be_valid(answer: Any) -> bool:
+    if isinstance(answer, RpcError):
+        return answer.code != _METHOD_NOT_FOUND
+    return member(answer, "value") is not False
 
 
 def _is_past(attempt: Attempt, height: int) -> bool:

@@ -4,13 +4,14 @@ import base64
 import logging
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from solders.hash import Hash
 from solders.keypair import Keypair
 
-from tests.unit.chains.solana.conftest import GENESIS, ScriptedEndpoint
+from tests.unit.chains.solana.conftest import GENESIS, ScriptedEndpoint, scripted_endpoint
 from wallet.chains.solana.adapter import SolanaChain
 from wallet.chains.solana.encode import Terms, attach, encode
 from wallet.domain.chains import ChainName, Network
@@ -278,6 +279,100 @@ class TestEvidence:
         endpoint.results |= {"getFirstAvailableBlock": first, "getBlockTime": block_time}
         (found,) = await chain.evidence([_attempt()])
         assert found.sighting is sighting
+
+    @pytest.mark.parametrize(
+        ("said", "sighting"),
+        [
+            (_value(False), Sighting.DEAD),
+            (_value(True), Sighting.UNSEEN),
+            (_value(None), Sighting.UNSEEN),
+            (RuntimeError(-32005, "Node is behind"), Sighting.UNSEEN),
+            (NOT_OFFERED, Sighting.DEAD),
+        ],
+    )
+    async def test_what_could_still_land_is_not_dead_whatever_heights_were_named_at_its_signing(
+        self, endpoint: ScriptedEndpoint, chain: SolanaChain, said: Any, sighting: Sighting
+    ) -> None:
+        """The endpoint that built it named heights long past; the blockhash it gave is fresh."""
+        _reads(endpoint, HEIGHT + 500, None)
+        asked: list[Any] = []
+
+        def is_valid(params: list[Any]) -> Any:
+            asked.append(params)
+            return said
+
+        endpoint.results["isBlockhashValid"] = is_valid
+        (found,) = await chain.evidence([_attempt()])
+        assert found.sighting is sighting
+        question = [str(Hash(bytes([7]) * 32)), {"commitment": "processed"}]
+        assert asked == [question] * (2 if sighting is Sighting.DEAD else 1)
+
+    @pytest.mark.parametrize("liar_first", [True, False])
+    @pytest.mark.parametrize(
+        ("height", "depth", "sighting"),
+        [
+            (HEIGHT + 151, None, Sighting.DEAD),
+            (HEIGHT + 150, None, Sighting.UNSEEN),
+            (HEIGHT + 500, "finalized", Sighting.SUCCEEDED),
+        ],
+    )
+    async def test_a_death_that_another_endpoint_does_not_see_is_none(
+        self,
+        endpoint: ScriptedEndpoint,
+        height: int,
+        depth: str | None,
+        sighting: Sighting,
+        *,
+        liar_first: bool,
+    ) -> None:
+        """Else a payment that landed, or may land, would be signed and paid a second time."""
+        landed = {"slot": 7, "confirmations": None, "err": None, "confirmationStatus": depth}
+        _reads(endpoint, height, None if depth is None else landed)
+        async with scripted_endpoint() as liar:
+            _reads(liar, HEIGHT + 500, None)
+            urls = [liar.url, endpoint.url] if liar_first else [endpoint.url, liar.url]
+            both = SolanaChain(NETWORK, urls, _Clock(), timeout_seconds=2)
+            (found,) = await both.evidence([_attempt()])
+            await both.close()
+        assert found.sighting is sighting
+        assert found.final is (sighting is not Sighting.UNSEEN)
+
+    async def test_an_endpoint_that_became_another_chain_since_its_proof_proves_no_death(
+        self, endpoint: ScriptedEndpoint, chain: SolanaChain
+    ) -> None:
+        _reads(endpoint, HEIGHT, None)
+        await chain.evidence([_attempt()])  # which proves it for an hour
+        _reads(endpoint, HEIGHT + 500, None)
+        endpoint.results["getGenesisHash"] = SYSTEM
+        (found,) = await chain.evidence([_attempt()])
+        assert found.sighting is Sighting.UNSEEN
+        endpoint.results["getGenesisHash"] = GENESIS
+        (found,) = await chain.evidence([_attempt()])
+        assert found.sighting is Sighting.DEAD
+
+    async def test_bytes_that_cannot_be_read_are_never_dead(
+        self, endpoint: ScriptedEndpoint, chain: SolanaChain
+    ) -> None:
+        _reads(endpoint, HEIGHT + 500, None)
+
+        def is_valid(params: list[Any]) -> Any:
+            assert params[0] == ""
+            return RuntimeError(-32602, "Invalid param: WrongSize")
+
+        endpoint.results["isBlockhashValid"] = is_valid
+        (found,) = await chain.evidence([replace(_attempt(), raw=b"bent")])
+        assert found.sighting is Sighting.UNSEEN
+
+    async def test_an_endpoint_that_does_not_answer_disputes_no_death(
+        self, endpoint: ScriptedEndpoint
+    ) -> None:
+        _reads(endpoint, HEIGHT + 500, None)
+        async with scripted_endpoint() as silent:
+            silent.status = 503
+            both = SolanaChain(NETWORK, [endpoint.url, silent.url], _Clock(), timeout_seconds=2)
+            (found,) = await both.evidence([_attempt()])
+            await both.close()
+        assert found.sighting is Sighting.DEAD
 
     @pytest.mark.parametrize(
         ("depth", "deep_enough", "final"),
