@@ -50,6 +50,14 @@ class Site:
         return self.attempts[0].nonce
 
     @property
+    def ceiling_to_pay(self) -> int:
+        """What a payload that pays may cost in fees: above what was decided at first an eighth less than stated.
+
+        So a cancellation can still outbid it, which nodes ask a tenth more for.
+        """
+        return min(self.ceiling, max(self.row.fee_ceiling, self.ceiling - self.ceiling // 8))
+
+    @property
     def in_pools(self) -> tuple[bytes, ...]:
         """What a node may hold at this nonce: a successor must offer more than each."""
         return tuple(
@@ -106,7 +114,7 @@ class Siblings:
         self._checkpoints = checkpoints
 
     async def payment(self, site: Site, salt: int = 0) -> Built:
-        """The row's own payment, unsigned, within the site's ceiling. Raises ChainError as a build does."""
+        """The row's own payment, unsigned, within what paying may cost. Raises ChainError as a build does."""
         row, chain = site.row, self._chains[site.row.network]
         _require_sound(site, chain)
         built = await chain.build(
@@ -115,13 +123,13 @@ class Siblings:
                 to=row.to,
                 amount=row.amount,
                 memo=row.memo,
-                fee_ceiling=site.ceiling,
+                fee_ceiling=site.ceiling_to_pay,
                 nonce=site.nonce,
                 outbid=() if site.nonce is None else site.in_pools,
                 salt=salt,
             )
         )
-        require_same_payment(chain.inspect(built.payload), row, site.wallet, site.ceiling)
+        require_same_payment(chain.inspect(built.payload), row, site.wallet, site.ceiling_to_pay)
         return built
 
     async def empty(self, site: Site, ceiling: int, nonce: int | None = None) -> Built:

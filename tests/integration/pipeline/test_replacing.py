@@ -225,6 +225,20 @@ async def test_fees_never_pass_the_stated_ceiling(world: World) -> None:
     assert "SPEED_UP_DROPPED" in await world.alerts()
 
 
+async def test_a_cancellation_outbids_whatever_was_sped_up_before_it(world: World) -> None:
+    world.chain.fee = FEE_CEILING
+    row = await stuck(world)
+    for _ in range(10):
+        await order(world, row, Purpose.SPEED_UP)
+        await world.poll()
+    await order(world, row, Purpose.CANCEL)
+    await world.poll()
+    assert (await last(world, row)).purpose is Purpose.CANCEL
+    assert (await last(world, row)).max_cost <= CEILING
+    assert (await world.settled(row.id)).status is Status.CANCELLED
+    assert await wrong(world) == []
+
+
 async def test_a_cancellation_above_the_ceiling_waits_and_is_said_once(world: World) -> None:
     row = await stuck(world)
     world.chain.fee = CEILING + 1
