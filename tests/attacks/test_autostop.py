@@ -3,10 +3,12 @@
 import httpx
 
 from tests.attacks.catalogue import scenario
-from tests.attacks.test_sessions import claims_of
+from tests.attacks.test_owner import enrol
+from tests.attacks.test_sessions import answered, claims_of
 from tests.support.chain import ETHER
 from tests.support.house import House
 from tests.support.sandbox import sandbox
+from tests.support.vault import PASSWORD, code_at
 from tests.support.waiaas_sandbox import waiaas
 
 
@@ -72,6 +74,30 @@ def test_an_agent_that_keeps_failing_is_frozen_and_resumed_by_the_host() -> None
             "autostop", "reset", "ANOMALY_PATTERN", "--wallet", wallet_id, *where, *password
         )
         assert reset.returncode == 0, reset.stderr
+
+
+@scenario("R-16", "N-07")
+async def test_an_auto_stop_rule_is_loosened_by_password_and_factor_together(home: House) -> None:
+    token = await home.token()
+    await enrol(home)
+    strict = {"type": "CONSECUTIVE_FAILURES", "rules": {"threshold": 1}}
+    off = {"type": "CONSECUTIVE_FAILURES", "rules": {"enabled": False}}
+    reset = "/v1/autostop/CONSECUTIVE_FAILURES"
+    assert (await home.holder("PUT", "/v1/autostop", strict)).is_success
+
+    for method, path, body in (("PUT", "/v1/autostop", off), ("DELETE", reset, None)):
+        socket = await home.holder(method, path, body)
+        assert answered(socket) == (401, "MASTER_PASSWORD_REQUIRED")
+        assert answered(await home.host(method, path, body)) == (403, "FACTOR_REQUIRED")
+    home.world.chain.simulation_fails = True
+    assert (await home.sends(token, ETHER // 100)).is_success
+    await home.world.quiet()
+    assert answered(await home.sends(token, ETHER // 100)) == (403, "SESSION_FROZEN")
+
+    proofs = {"X-Master-Password": PASSWORD, "X-TOTP-Code": code_at(home.world.clock.now())}
+    done = await home.owner.put("/v1/autostop", json=off, headers=proofs)
+    assert done.json()["rules"]["enabled"] is False
+    assert "AUTO_STOP_CHANGED" in await home.world.alerts()
 
 
 @scenario("R-26", "N-15")

@@ -336,15 +336,22 @@ class FakeAutoStop(_Scripted):
         *,
         actor: str,
         proved: bool,
+        code: str | None = None,
     ) -> StopRuleLine:
-        self.met("put", kind, given, wallet_id, actor, proved)
+        self.met("put", kind, given, wallet_id, actor, proved, code)
         _require_proved(proved=proved)
         return StopRuleLine(kind, wallet_id, is_default=False, rules=given)
 
     async def reset(
-        self, kind: StopRule, wallet_id: str | None, *, actor: str, proved: bool
+        self,
+        kind: StopRule,
+        wallet_id: str | None,
+        *,
+        actor: str,
+        proved: bool,
+        code: str | None = None,
     ) -> StopRuleLine:
-        self.met("reset", kind, wallet_id, actor, proved)
+        self.met("reset", kind, wallet_id, actor, proved, code)
         _require_proved(proved=proved)
         return self.LINE
 

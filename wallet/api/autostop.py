@@ -19,10 +19,15 @@ async def show(call: Call) -> Answer:
 
 
 async def put(call: Call) -> Answer:
-    """A proof that the call carries was checked before; where it loosens, the operation asks for one."""
+    """A password that the call carries was checked before; a loosening needs one, and the factor."""
     body = await call.body(PutStopRule)
     line = await call.operations.autostop.put(
-        StopRule(body.type), body.rules, body.wallet_id, actor=ACTOR, proved=proof_given(call)
+        StopRule(body.type),
+        body.rules,
+        body.wallet_id,
+        actor=ACTOR,
+        proved=proof_given(call),
+        code=call.header(b"x-totp-code"),
     )
     return Answer(_view(line))
 
@@ -36,6 +41,7 @@ async def reset(call: Call) -> Answer:
         call.query(StopRulesQuery).wallet_id,
         actor=ACTOR,
         proved=proof_given(call),
+        code=call.header(b"x-totp-code"),
     )
     return Answer(_view(line))
 

@@ -22,7 +22,11 @@ _SECURITY: Mapping[Needs, list[dict[str, list[str]]]] = {
         {"masterPassword": [], "totpCode": []},
         {"ticket": [], "totpCode": []},
     ],
-    Needs.PASSWORD_TO_LOOSEN: [{}, {"masterPassword": []}, {"ticket": []}],
+    Needs.PASSWORD_TO_LOOSEN: [
+        {},
+        {"masterPassword": [], "totpCode": []},
+        {"ticket": [], "totpCode": []},
+    ],
     Needs.TYPED_PASSWORD: [{"masterPassword": []}],
 }
 _SCHEMES = {

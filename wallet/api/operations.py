@@ -147,10 +147,17 @@ class AutoStop(Protocol):
         *,
         actor: str,
         proved: bool,
+        code: str | None = None,
     ) -> StopRuleLine: ...
 
     async def reset(
-        self, kind: StopRule, wallet_id: str | None, *, actor: str, proved: bool
+        self,
+        kind: StopRule,
+        wallet_id: str | None,
+        *,
+        actor: str,
+        proved: bool,
+        code: str | None = None,
     ) -> StopRuleLine: ...
 
 

@@ -33,7 +33,7 @@ class Needs(StrEnum):
     CURRENT_FACTOR = (
         "CURRENT_FACTOR"  # PASSWORD, and X-TOTP-Code once an authenticator app is enrolled
     )
-    PASSWORD_TO_LOOSEN = "PASSWORD_TO_LOOSEN"  # noqa: S105 - SOCKET to tighten, PASSWORD to loosen; the operation judges
+    PASSWORD_TO_LOOSEN = "PASSWORD_TO_LOOSEN"  # noqa: S105 - SOCKET to tighten, CURRENT_FACTOR to loosen; the operation judges
     TYPED_PASSWORD = "TYPED_PASSWORD"  # noqa: S105 - the password itself; a ticket does not do
     OPERATION_PROVES = "OPERATION_PROVES"  # a claim code or the password, judged by the operation
 

@@ -352,7 +352,7 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         policies=policies,
         loosenings=loosenings,
         rehearsal=Rehearsal(store, clock, rule_checks),
-        autostop=AutoStop(store, clock, ground.keyring),
+        autostop=AutoStop(store, clock, ground.keyring, approvals.require_current_code),
         holds=Holds(store, clock, ground.keyring),
         clock_watch=clock_watch,
         owner=owner,

@@ -67,16 +67,18 @@ def set_rule(
     ] = None,
     on: Annotated[bool | None, typer.Option("--on/--off", help="Switch the rule.")] = None,
     wallet: OfWallet = None,
+    code: Totp = None,
     data_dir: DataDir = None,
     password_file: PasswordFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change a rule; what you do not name stays. Loosening asks for the master password."""
+    """Change a rule; what you do not name stays. Loosening asks for the master password and the factor."""
     given = _json(rules) if rules is not None else {}
     given |= {} if on is None else {"enabled": on}
     if not given:
         raise bad_field("rules", "name a field to change, or --on, or --off", Code.POLICY_INVALID)
     door = owner.door(data_dir, password_file)
+    door.current_code = code
     body = {"type": kind.upper(), "rules": given}
     wallet_id = _wallet_id(door, wallet)
     answer = _change(
@@ -90,12 +92,14 @@ def reset(
     *,
     kind: Kind,
     wallet: OfWallet = None,
+    code: Totp = None,
     data_dir: DataDir = None,
     password_file: PasswordFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Back to the rule for all wallets, or to the default."""
     door = owner.door(data_dir, password_file)
+    door.current_code = code
     wallet_id = _wallet_id(door, wallet)
     query = "" if wallet_id is None else f"?walletId={wallet_id}"
     answer = _change(door, "DELETE", f"/v1/autostop/{kind.upper()}{query}")

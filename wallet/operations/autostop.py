@@ -1,10 +1,11 @@
-"""Auto-stop rules in the owner's hands: tightening counts at once, loosening needs the master password."""
+"""Auto-stop rules in the owner's hands: tightening counts at once, loosening needs password and factor."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from wallet.domain.autostop import AutoStop as AutoStopRules
 from wallet.domain.autostop import Rule, StopRule, encode, tightens
 from wallet.domain.facts import Fact
 from wallet.errors import AuthError, Code, NotFoundError
@@ -27,10 +28,17 @@ class StopRuleLine:
 class AutoStop:
     """Every change is audited and announced in the chat."""
 
-    def __init__(self, store: Store, clock: Clock, keyring: Keyring) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        keyring: Keyring,
+        require_code: Callable[[str | None], Awaitable[None]],
+    ) -> None:
         self._store = store
         self._clock = clock
         self._keyring = keyring
+        self._require_code = require_code
 
     async def list(self, wallet_id: str | None = None) -> Sequence[StopRuleLine]:
         """What counts for the wallet; with None the rules for all and those of single wallets."""
@@ -56,19 +64,26 @@ class AutoStop:
         *,
         actor: str,
         proved: bool,
+        code: str | None = None,
     ) -> StopRuleLine:
         """Change the named fields of a rule; the others stay as they count now.
 
-        Raises POLICY_INVALID with every issue; MASTER_PASSWORD_REQUIRED where it loosens and nobody has
-        ``proved`` to know the password; KEYSTORE_LOCKED while nothing can be proved.
+        Raises POLICY_INVALID with every issue; where it loosens MASTER_PASSWORD_REQUIRED if nobody has
+        ``proved`` to know the password, FACTOR_REQUIRED and FACTOR_INVALID if an app is enrolled; KEYSTORE_LOCKED
+        while nothing can be proved.
         """
         self._keyring.require()
 
-        async def body(unit: Unit) -> StopRuleLine:
+        async def change(unit: Unit) -> tuple[Rule, Rule]:
             await _require_wallet(unit, wallet_id)
             before = (await unit.autostop.rules(wallet_id)).rule(kind)
-            after = parse_stop_rule(kind, {**_shown(before), **given})
-            _require_proof(before, after, proved=proved)
+            return before, parse_stop_rule(kind, {**_shown(before), **given})
+
+        may_loosen = await self._may_loosen(change, code, proved=proved)
+
+        async def body(unit: Unit) -> StopRuleLine:
+            before, after = await change(unit)
+            _require_proof(before, after, proved=may_loosen)
             await unit.autostop.put_rule(wallet_id, after, self._clock.now())
             await self._tell(unit, Fact.AUTO_STOP_SET, kind, wallet_id, actor, after)
             return StopRuleLine(kind, wallet_id, is_default=False, rules=_shown(after))
@@ -76,7 +91,13 @@ class AutoStop:
         return await self._store.run(body)
 
     async def reset(
-        self, kind: StopRule, wallet_id: str | None, *, actor: str, proved: bool
+        self,
+        kind: StopRule,
+        wallet_id: str | None,
+        *,
+        actor: str,
+        proved: bool,
+        code: str | None = None,
     ) -> StopRuleLine:
         """Back to the rule for all wallets, or to the default; a row that was bent goes as well.
 
@@ -84,18 +105,38 @@ class AutoStop:
         """
         self._keyring.require()
 
-        async def body(unit: Unit) -> StopRuleLine:
+        async def change(unit: Unit) -> tuple[Rule, Rule]:
             await _require_wallet(unit, wallet_id)
             before = (await unit.autostop.rules(wallet_id)).rule(kind)
+            without = AutoStopRules() if wallet_id is None else await unit.autostop.rules(None)
+            return before, without.rule(kind)
+
+        may_loosen = await self._may_loosen(change, code, proved=proved)
+
+        async def body(unit: Unit) -> StopRuleLine:
+            before, after = await change(unit)
             if not await unit.autostop.remove_rule(wallet_id, kind):
                 raise NotFoundError(Code.POLICY_NOT_FOUND, "This rule was never set.")
-            after = (await unit.autostop.rules(wallet_id)).rule(kind)
-            _require_proof(before, after, proved=proved)
+            _require_proof(before, after, proved=may_loosen)
             await self._tell(unit, Fact.AUTO_STOP_RESET, kind, wallet_id, actor, after)
             known = await unit.autostop.set_rules()
             return (await _lines(unit, wallet_id, known, [kind]))[0]
 
         return await self._store.run(body)
+
+    async def _may_loosen(
+        self,
+        change: Callable[[Unit], Awaitable[tuple[Rule, Rule]]],
+        code: str | None,
+        *,
+        proved: bool,
+    ) -> bool:
+        """Whether password and factor were shown for a change that loosens. A code that is given must be right."""
+        before, after = await self._store.read(change)
+        loosens = proved and not tightens(before, after)
+        if loosens or code is not None:
+            await self._require_code(code)
+        return loosens
 
     async def _tell(
         self,

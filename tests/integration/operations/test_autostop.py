@@ -5,6 +5,7 @@ from typing import Any
 
 from tests.integration.operations.test_safety import code_of, halt, recover
 from tests.support.chain import ETHER, EVM
+from tests.support.vault import code_at
 from tests.support.world import APPROVAL, DELAY, INSTANT, NOTIFY, World
 from wallet.domain.autostop import StopRule
 from wallet.domain.facts import Fact
@@ -381,6 +382,26 @@ async def test_tightening_counts_at_once_and_loosening_asks_for_the_password(
     facts = await world.facts()
     assert facts.count(Fact.AUTO_STOP_RESET) == 1
     assert "AUTO_STOP_CHANGED" in await world.alerts()
+
+
+async def test_loosening_needs_a_code_where_an_app_is_enrolled_and_tightening_none(
+    world: World,
+) -> None:
+    autostop, kind = world.app.operations.autostop, StopRule.CONSECUTIVE_FAILURES
+    world.vault.enrolled = True
+    wallet = world.wallet.id
+    await autostop.put(kind, {"threshold": 2}, wallet, actor="host", proved=False)
+    looser: Any = (kind, {"threshold": 9}, wallet)
+    assert await code_of(autostop.put(*looser, actor="host", proved=True)) is Code.FACTOR_REQUIRED
+    wrong = autostop.put(*looser, actor="host", proved=True, code="999999")
+    assert await code_of(wrong) is Code.FACTOR_INVALID
+    reset = autostop.reset(kind, wallet, actor="host", proved=True)
+    assert await code_of(reset) is Code.FACTOR_REQUIRED
+    code = code_at(world.clock.now())
+    line = await autostop.put(*looser, actor="host", proved=True, code=code)
+    assert line.rules["threshold"] == 9
+    # Back to the stricter rule for all is a tightening.
+    await autostop.reset(kind, wallet, actor="host", proved=False)
 
 
 async def test_a_wallet_can_have_a_rule_of_its_own(world: World) -> None:
