@@ -7,11 +7,14 @@ from typing import Any
 from tests.architecture.bending import Sets, bent_rows
 from wallet.domain.console import Action, Stage
 from wallet.domain.transactions import Purpose
+from wallet.notifications.alerts import CANCELS
 from wallet.notifications.buttons import WHILE_STUCK, WHILE_WAITING
+from wallet.notifications.messages import TEMPLATES
 from wallet.operations.asks import APPROVING, ASKS, CHALLENGES, ORDERS, Ask
 from wallet.operations.taps import (
     CARD_ACTIONS,
     CODES_ACTIONS,
+    PROTECTIVE,
     RELEASING,
     REPLACING,
     STAGE_OF,
@@ -143,6 +146,21 @@ def kind_faults(table: Sets) -> list[str]:
     return found
 
 
+def cancelling_faults(table: Mapping[str, Action]) -> list[str]:
+    """What is wrong with which alerts carry a button that cancels what they announce."""
+    announce = {kind for kind in TEMPLATES if kind.endswith(("_STARTED", "_QUEUED"))}
+    found = [
+        f"{kind} announces something that cannot be cancelled" for kind in announce - set(table)
+    ]
+    found += [f"{kind} announces nothing that is still to come" for kind in set(table) - announce]
+    for kind, action in table.items():
+        if action not in PROTECTIVE:
+            found.append(f"{kind} offers to release something")
+        if action.removeprefix("CANCEL_") not in kind:
+            found.append(f"{kind} offers {action}, which is about something else")
+    return found
+
+
 def bent_offers() -> Iterator[tuple[str, Mapping[str, tuple[Action, ...]]]]:
     """Every set of buttons with a row, or a button of a row, too few or too many."""
     real = {**WHILE_WAITING, **WHILE_STUCK}
@@ -209,3 +227,9 @@ def bent_orders() -> Iterator[tuple[str, Mapping[str, Ask]]]:
 def bent_challenges() -> Iterator[tuple[str, Mapping[str, str]]]:
     """Every table of challenges that is one row away from the real one."""
     return bent_rows(CHALLENGES, _STAGES, [ask.name for ask in ACTS])
+
+
+def bent_cancelling() -> Iterator[tuple[str, Mapping[str, Action]]]:
+    """Every table of alerts with a button that cancels that is one row away from the real one."""
+    some = [action for action in Action if action.startswith("CANCEL_")]
+    return bent_rows(CANCELS, TEMPLATES, some)

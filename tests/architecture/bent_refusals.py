@@ -1,8 +1,11 @@
-"""What the tables that refuse must obey: what must be allowed by name, and what an unproved counter reads as."""
+"""What the tables that refuse must obey: what a rule must allow by name, what an unproved counter reads as, and which
+proof and which tier is the stronger.
+"""
 
 from collections.abc import Iterator, Mapping
+from itertools import product
 
-from tests.architecture.bending import bent_rows
+from tests.architecture.bending import Pairs, bent_rows
 from wallet.domain.authority import (
     CODE_COUNTER,
     CODE_FROZEN_AFTER,
@@ -14,8 +17,11 @@ from wallet.domain.authority import (
 )
 from wallet.domain.decisions import RuleType
 from wallet.domain.intents import IntentType
+from wallet.domain.owner import Factor
 from wallet.domain.policy import NEEDED
-from wallet.errors import Code
+from wallet.domain.tiers import Tier, strictest
+from wallet.errors import Code, RefusedError
+from wallet.operations.factors import require_strength
 
 Needed = Mapping[IntentType, tuple[RuleType, Code, str]]
 Counters = Mapping[str, tuple[int, int]]
@@ -68,6 +74,52 @@ def counter_faults(table: Counters) -> list[str]:
         f"{name} forbids something although no proof covers it" for name in set(table) - PROVED
     ]
     return found
+
+
+# What each proof stands for: the host can do all that the chat can, and a code is typed where a tap is made.
+STANDS_FOR = {
+    Factor.TAP: {Factor.TAP},
+    Factor.CODE: {Factor.TAP, Factor.CODE},
+    Factor.HOST: {Factor.TAP, Factor.CODE, Factor.HOST},
+}
+
+
+def proof_faults(table: Pairs) -> list[str]:
+    """What is wrong with what each given proof releases, by (given, needed)."""
+    found = []
+    for given, needed in product(Factor, Factor):
+        if table.get((given, needed)) is not (needed in STANDS_FOR[given]):
+            found.append(f"{given} where {needed} is needed is taken wrongly")
+    return found
+
+
+def tier_faults(table: Pairs) -> list[str]:
+    """What is wrong with which of two tiers wins."""
+    found = [f"of {a} and {b} neither wins" for a, b in product(Tier, Tier) if (a, b) not in table]
+    for (one, other), wins in table.items():
+        pair = {one, other}
+        if wins not in pair:
+            found.append(f"of {one} and {other} a third wins")
+        if Tier.APPROVAL in pair and wins is not Tier.APPROVAL:
+            found.append(f"the owner is not asked, because {wins} was said too")
+        if Tier.DELAY in pair and wins in (Tier.INSTANT, Tier.NOTIFY):
+            found.append(f"nothing waits, because {wins} was said too")
+        if Tier.NOTIFY in pair and wins is Tier.INSTANT:
+            found.append("the owner is not told, because a rule did not ask for it")
+    return found
+
+
+def _releases(given: Factor, needed: Factor) -> bool:
+    try:
+        require_strength(given, needed, "approve")
+    except RefusedError:
+        return False
+    return True
+
+
+# The product keeps these as an order; here they are walked whole.
+PROOFS: Pairs = {pair: _releases(*pair) for pair in product(Factor, Factor)}
+STRICTEST: Pairs = {pair: strictest(*pair) for pair in product(Tier, Tier)}
 
 
 def bent_needed() -> Iterator[tuple[str, Needed]]:

@@ -16,10 +16,13 @@ from wallet.domain.authority import DENYING
 from wallet.domain.autostop import HOLDS, HoldEvent
 from wallet.domain.clock import CLOCK_TRANSITIONS, ClockEvent, ClockTrust
 from wallet.domain.console import Action
+from wallet.domain.owner import Factor
 from wallet.domain.policy import NEEDED
 from wallet.domain.safety import STOP_TRANSITIONS, StopEvent, StopState
 from wallet.domain.stories import CLEARED_BY, NOTES
+from wallet.domain.tiers import Tier
 from wallet.domain.transactions import TRANSITIONS, Status
+from wallet.notifications.alerts import CANCELS
 from wallet.notifications.buttons import WHILE_STUCK, WHILE_WAITING
 from wallet.operations.asks import CHALLENGES, ORDERS
 from wallet.operations.taps import STAGE_OF
@@ -126,8 +129,21 @@ MACHINES = (
     Machine("what a press asks for", presses.ALL_ASKS, presses.ask_faults, presses.bent_asks),
     Machine("orders by code", ORDERS, presses.order_faults, presses.bent_orders),
     Machine("what a code is for", CHALLENGES, presses.challenge_faults, presses.bent_challenges),
+    Machine("alerts that cancel", CANCELS, presses.cancelling_faults, presses.bent_cancelling),
     Machine("needed rules", NEEDED, refusals.needed_faults, refusals.bent_needed),
     Machine("unproved counters", DENYING, refusals.counter_faults, refusals.bent_counters),
+    Machine(
+        "strength of proofs",
+        refusals.PROOFS,
+        refusals.proof_faults,
+        lambda: bent_pairs(refusals.PROOFS, Factor, Factor, (False, True)),
+    ),
+    Machine(
+        "stricter tier",
+        refusals.STRICTEST,
+        refusals.tier_faults,
+        lambda: bent_pairs(refusals.STRICTEST, Tier, Tier, Tier),
+    ),
 )
 
 
