@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.architecture.bent_tables import MACHINES, Machine, main
+from tests.architecture.bending import Machine
+from tests.architecture.bent_tables import MACHINES, main
 
 BENT = [(one, table, f"{one.name}: {name}") for one in MACHINES for name, table in one.bent()]
 

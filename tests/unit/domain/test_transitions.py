@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 
-from tests.architecture.bent_tables import faults, stop_faults
+from tests.architecture.bent_payments import faults
+from tests.architecture.bent_tables import stop_faults
 from wallet.domain.safety import STOP_TRANSITIONS, StopEvent, StopState, next_stop_state
 from wallet.domain.transactions import (
     OPEN,
