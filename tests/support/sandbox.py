@@ -26,7 +26,8 @@ READY_SECONDS = 90
 SETTLED = {"CONFIRMED", "FAILED", "CANCELLED", "EXPIRED"}
 ETH, SOL = 10**18, 10**9
 CHAINS = ("ethereum", "solana")
-SILENT = ("No node of ", "The balance of wallet ")  # how the ledger's check says that a node was away
+# How the check of the ledger says that a node was away.
+SILENT = ("No node of ", "The balance of wallet ")
 
 
 def until(look: Callable[[], T | None], what: str, seconds: float = 30) -> T:
@@ -234,7 +235,9 @@ class Host:
             until(is_over, f"the {rule_type} counts", 30)
         return answer
 
-    def books_are_right(self, funded: dict[str, int] | None = None) -> dict[str, Any]:
+    def books_are_right(
+        self, funded: dict[str, int] | None = None, seconds: float = 30
+    ) -> dict[str, Any]:
         """The ledger's and the audit log's own checks find nothing; the report of the ledger's comes back.
 
         ``funded``: by wallet id, base units. Every network is compared, as soon as its node answers again.
@@ -248,7 +251,7 @@ class Host:
             away = [reason for reason in report["notCompared"] if reason.startswith(SILENT)]
             return None if away else report
 
-        report = until(compared, "every node answers the check of the ledger")
+        report = until(compared, "every node answers the check of the ledger", seconds)
         audit = self.does("GET", "/v1/audit/verify", proved=False, params={"limit": "20000"})
         assert (audit["firstBad"], audit["done"]) == (None, True), audit
         return report
