@@ -29,8 +29,8 @@ class Installation:
     telegram: TelegramSandbox
     daemon: subprocess.Popen[str] | None = None
     said: list[str] = field(default_factory=list)
-    # Invariants with their subjects that a test's chain broke behind the books; checked at the end otherwise.
-    contradicted: set[tuple[str, str]] = field(default_factory=set)
+    # What wallets were given from outside, by id; no entry where a test's chain or books forget something.
+    funded: dict[str, int] = field(default_factory=dict)
 
     def command(self, *words: str) -> list[str]:
         return [sys.executable, "-m", "wallet", *words, "--data-dir", str(self.data_dir)]
@@ -103,8 +103,8 @@ class Installation:
     def is_running(self) -> bool:
         return self.daemon is not None and self.daemon.poll() is None
 
-    def books_are_right(self) -> None:
-        self.host.books_are_right(but=self.contradicted)
+    def books_are_right(self) -> dict[str, Any]:
+        return self.host.books_are_right(self.funded)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -135,7 +135,10 @@ class Installation:
 
     def new_agent(self, wallet: dict[str, Any]) -> Agent:
         """A funded wallet's claimed session."""
+        chain = Chain("ethereum", self.node.rpc, self.node.control)
+        more = 1000 * ETH - chain.balance(wallet["address"])
         self.node.set_balance(wallet["address"], 1000 * ETH)
+        self.funded[wallet["id"]] = self.funded.get(wallet["id"], 0) + more
         body = {
             "walletId": wallet["id"],
             "name": "agent",
@@ -144,7 +147,6 @@ class Installation:
         code = self.host.does("POST", "/v1/sessions", json=body)["claimCode"]
         url = self.facts["agent_url"]
         token = httpx.post(f"{url}/v1/sessions/claim", json={"code": code}).json()["token"]
-        chain = Chain("ethereum", self.node.rpc, self.node.control)
         return Agent(url, token, chain, wallet)
 
 

@@ -48,3 +48,14 @@ def test_a_payment_that_the_chain_does_not_know_is_a_violation(shared: Sandbox) 
     torture._judge([Wish(agent, "wish", "INSTANT", agent.chain.stranger(), row)])
 
     assert torture.violations == ["wish: CONFIRMED, paid 0 times"]
+
+
+@pytest.mark.xdist_group("shared-sandbox")
+def test_books_that_no_node_was_asked_about_are_not_right(shared: Sandbox) -> None:
+    agent = shared.agent("ethereum")
+    agent.chain.order(down={"seconds": None})
+    try:
+        with pytest.raises(AssertionError, match="every node answers"):
+            shared.host.books_are_right({agent.wallet["id"]: 0}, seconds=0)
+    finally:
+        agent.chain.order(up=True)

@@ -235,6 +235,8 @@ def _check_landing(
     if len(paid) > 1:
         message = f"{len(paid)} of its attempts paid on chain."
         report.add(Violation(Invariant.CHAIN_MOVED, row.id, message))
+    if row.status is Status.CONFIRMED and row.finalized_at is None:
+        return  # a reorg may move it to a block that takes another fee; finality corrects the books
     fees = [evidence.fee for _, evidence in landed]
     own = [attempt for attempt, _ in landed if attempt.nonce == attempts[0].nonce]
     taken = sum(fee or 0 for fee in fees)  # fills of gaps below it cost their fee as well

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,14 +13,16 @@ from tests.support.chain import ETHER, EVM, FEE, SOL
 from tests.support.world import APPROVAL, DELAY, INSTANT, PAYEE, World
 from wallet.domain.owner import Factor
 from wallet.domain.prices import Price
-from wallet.domain.transactions import Status
+from wallet.domain.transactions import Purpose, Status, Transaction
 from wallet.domain.violations import Invariant
 from wallet.errors import Code, UnavailableError
 from wallet.operations.ledger import LedgerReport
+from wallet.operations.replacements import Order
 from wallet.ports.chain import SendOutcome
 from wallet.ports.history import History
 
 FUNDED = 100 * ETHER
+DELAY_SECONDS = 1_000  # more than a new wallet's payments wait
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Lives:
 
     paid: str
     approved: str
+    sped: str
+    released: str
     cancelled: str
     waiting: str
 
@@ -39,12 +43,28 @@ async def lived(world: World) -> Lives:
     approve = world.app.operations.approvals.approve
     await approve(asked.id, digest=asked.digest, factor=Factor.TAP, actor="owner")
     await world.quiet()
-    for row in (paid, asked):
+    sped = await sped_up(world)
+    released = await world.pay(DELAY * 3 // 4)  # leaves room in the window of a day
+    await world.passes(DELAY_SECONDS)
+    for row in (paid, asked, sped, released):
         assert (await world.settled(row.id)).status is Status.CONFIRMED
     cancelled, waiting = await world.pay(DELAY), await world.pay(DELAY)
     cancel = world.app.operations.transactions.cancel
     await cancel(cancelled.id, actor="owner", reason="no")
-    return Lives(paid.id, asked.id, cancelled.id, waiting.id)
+    return Lives(paid.id, asked.id, sped.id, released.id, cancelled.id, waiting.id)
+
+
+async def sped_up(world: World) -> Transaction:
+    """A payment that no block took before the owner ordered a higher fee."""
+    world.chain.mines = False
+    row = await world.pay(INSTANT)
+    offer = await world.app.operations.replacements.offer(row.id)
+    order = Order(Purpose.SPEED_UP, row.digest, offer.ceiling, Factor.HOST, "host")
+    await world.app.operations.replacements.order(row.id, order)
+    await world.poll()
+    world.chain.mines = True
+    assert len(await world.attempts(row.id)) == 2
+    return row
 
 
 async def checked(world: World, *, funded: int | None = None) -> LedgerReport:
@@ -71,7 +91,7 @@ async def test_after_every_kind_of_payment_the_books_are_right(world: World) -> 
     report = await checked(world, funded=FUNDED)
     assert report.violations == []
     assert report.not_compared == []
-    assert (report.transactions, report.compared) == (4, 2)
+    assert (report.transactions, report.compared) == (6, 4)
 
 
 BENT: list[tuple[Invariant, str]] = [
@@ -104,7 +124,11 @@ BENT: list[tuple[Invariant, str]] = [
     (Invariant.FACTS_ROW, "UPDATE transactions SET request = '{}' WHERE id = :waiting"),
     (Invariant.CONSENT, "DELETE FROM approvals"),
     (Invariant.CONSENT, "UPDATE approvals SET amount = '1'"),
+    (Invariant.CONSENT, "UPDATE approvals SET amount = '1' WHERE transaction_id = :sped"),
+    (Invariant.CONSENT, "DELETE FROM approvals WHERE transaction_id = :sped"),
     (Invariant.CONSENT, "UPDATE transactions SET consent_at = 5 WHERE id = :waiting"),
+    (Invariant.CONSENT, "UPDATE transactions SET tier = 'DELAY' WHERE id = :approved"),
+    (Invariant.CONSENT, "UPDATE transactions SET digest = '00' WHERE id = :approved"),
     (Invariant.RESERVATION_MISSING, "DELETE FROM reservations"),
     (Invariant.RESERVATION_LEFT, "UPDATE reservations SET transaction_id = :paid"),
     (Invariant.RESERVATION_WRONG, "UPDATE reservations SET amount = '1'"),
@@ -144,6 +168,7 @@ BENT: list[tuple[Invariant, str]] = [
     (Invariant.NONCE_SHARED, "UPDATE attempts SET nonce = 0"),
     (Invariant.HASH, "UPDATE transactions SET hash = '0xdead' WHERE id = :paid"),
     (Invariant.FEE, "UPDATE transactions SET fee = '1' WHERE id = :paid"),
+    (Invariant.FEE, "UPDATE transactions SET fee_ceiling = '1' WHERE id = :paid"),
     (Invariant.CHAIN_FEE, "UPDATE transactions SET fee = '1' WHERE id = :paid"),
     (Invariant.CHAIN_MOVED, "UPDATE transactions SET status = 'FAILED' WHERE id = :paid"),
     (
@@ -151,6 +176,7 @@ BENT: list[tuple[Invariant, str]] = [
         "UPDATE attempts SET raw = (SELECT raw FROM attempts WHERE transaction_id = :approved)",
     ),
     (Invariant.CHAIN_PAYLOAD, "UPDATE attempts SET raw = X'00' WHERE transaction_id = :paid"),
+    (Invariant.CHAIN_PAYLOAD, "UPDATE attempts SET nonce = 77 WHERE transaction_id = :paid"),
 ]
 
 
@@ -164,17 +190,33 @@ async def test_a_bent_invariant_is_named(
     assert report.found == len(report.violations)
 
 
-CHAIN_BENT: Mapping[Invariant, Callable[[World, str], None]] = {
-    Invariant.CHAIN_MISSING: lambda world, known: world.chain.undo(known),
-    Invariant.CHAIN_BALANCE: lambda world, _: world.chain.drain(world.wallet.address, left=5),
-}
+async def _undone(world: World, lives: Lives) -> None:
+    world.chain.undo(str((await world.row(lives.paid)).hash))
 
 
-@pytest.mark.parametrize("invariant", list(CHAIN_BENT))
-async def test_a_chain_that_disagrees_is_named(world: World, invariant: Invariant) -> None:
-    lives = await lived(world)
-    CHAIN_BENT[invariant](world, str((await world.row(lives.paid)).hash))
-    assert invariant in names(await checked(world, funded=FUNDED))
+async def _drained(world: World, _: Lives) -> None:
+    world.chain.drain(world.wallet.address, left=5)
+
+
+async def _paid_twice(world: World, lives: Lives) -> None:
+    first, second = await world.attempts(lives.sped)
+    world.chain.landed[first.hash] = world.chain.landed[second.hash]
+
+
+CHAIN_BENT: list[tuple[Invariant, Callable[[World, Lives], Awaitable[None]]]] = [
+    (Invariant.CHAIN_MISSING, _undone),
+    (Invariant.CHAIN_BALANCE, _drained),
+    (Invariant.CHAIN_MOVED, _paid_twice),
+]
+
+
+@pytest.mark.parametrize(("invariant", "change"), CHAIN_BENT)
+async def test_a_chain_that_disagrees_is_named(
+    world: World, invariant: Invariant, change: Callable[[World, Lives], Awaitable[None]]
+) -> None:
+    await change(world, await lived(world))
+    found = await checked(world, funded=FUNDED)
+    assert invariant in names(found), found.violations
 
 
 async def test_a_bucket_from_before_prices_is_no_finding(world: World) -> None:
@@ -185,7 +227,8 @@ async def test_a_bucket_from_before_prices_is_no_finding(world: World) -> None:
 
 
 def test_every_invariant_is_bent_by_a_test() -> None:
-    assert {invariant for invariant, _ in BENT} | CHAIN_BENT.keys() == set(Invariant)
+    named = {invariant for invariant, _ in BENT} | {invariant for invariant, _ in CHAIN_BENT}
+    assert named == set(Invariant)
 
 
 async def test_violations_name_the_transaction(world: World) -> None:
@@ -251,6 +294,7 @@ async def test_a_payment_that_a_reorganisation_moved_costs_what_it_cost_in_the_e
     world.chain.landed[known] = replace(landed, fee=landed.fee + more, height=world.chain.height)
     world.chain._spent[world.wallet.address] = INSTANT + landed.fee + more
     world.chain._received[PAYEE] = INSTANT
+    assert (await checked(world, funded=FUNDED)).violations == []
     ended = await world.settled(row.id)
     assert ended.fee == landed.fee + more
     [bucket] = await world.buckets()
