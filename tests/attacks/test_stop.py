@@ -352,8 +352,9 @@ async def test_an_approval_and_its_deadline_at_once_have_one_winner(home: House)
 
     async def at_the_deadline() -> list[httpx.Response]:
         await over.wait()
-        answers, _ = await asyncio.gather(approve(rows[3:]), home.world.tick())
-        return answers
+        before = await approve(rows[3:4])
+        beside, _ = await asyncio.gather(approve(rows[4:]), home.world.tick())
+        return before + beside
 
     early, late = await asyncio.gather(approve(rows[:3]), at_the_deadline())
 
