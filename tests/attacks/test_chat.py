@@ -39,7 +39,7 @@ def test_a_stranger_reads_nothing_and_presses_nothing(shared: Sandbox) -> None:
     agent.waits_for(row["id"], "CANCELLED")
 
 
-@scenario("TG-b", "OA-03", "OA-08")
+@scenario("TG-b", "TG-d", "OA-03", "OA-08")
 def test_one_tap_moves_nothing_and_a_spent_one_moves_nothing_more(shared: Sandbox) -> None:
     agent = shared.agent("ethereum")
     row = agent.asks(LARGE)

@@ -116,6 +116,13 @@ def test_a_wrong_password_is_told_apart_from_damage_and_leaves_it_locked(
     assert "WRONG_PASSWORD" in done.stdout + done.stderr
     assert "not the password" not in done.stdout + done.stderr
 
+    made.starts("--locked", proved=False)
+    done = made.runs("unlock", "--password-file", str(wrong), proved=False, code=4)
+    assert "INVALID_MASTER_PASSWORD" in done.stderr
+    assert made.host.status()["locked"] is True
+    made.says("unlock")
+    assert made.host.status()["locked"] is False
+
 
 @scenario("SEC-04-04", "SEC-04-06")
 @pytest.mark.parametrize(

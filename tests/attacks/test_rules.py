@@ -155,7 +155,7 @@ async def test_a_delay_ends_when_it_ends_and_not_a_second_earlier(home: House) -
     assert home.world.chain.received("payee") == 10 * ETHER
 
 
-@scenario("SEC-02-07")
+@scenario("SEC-02-07", "TG-d")
 async def test_an_answer_after_the_question_lapsed_changes_nothing(
     home: House, chat: Chat
 ) -> None:
@@ -223,7 +223,7 @@ async def test_no_rule_means_no(home: House) -> None:
         ("WHITELIST", {"allowed_addresses": [], "otherwise": "deny"}),
         ("WHITELIST", {"otherwise": "deny"}),
         ("CUMULATIVE_LIMIT", {"assets": {}, "window_seconds": 60, "over": "each_wallet", "otherwise": "deny"}),
-        ("TIME_RESTRICTION", {"allowed_days": [], "timezone": "UTC"}),
+        ("TIME_RESTRICTION", {"allowed_hours": {"start": 9, "end": 18}, "allowed_days": [], "timezone": "UTC"}),
         ("RATE_LIMIT", {}),
     ],
 )  # fmt: skip
@@ -234,11 +234,24 @@ async def test_an_emptied_rule_is_refused_when_it_is_written(
 
     answer = await home.host("PUT", "/v1/policies", body)
 
-    assert answer.status_code == 400
+    assert answered(answer) == (400, "POLICY_INVALID")
     assert await tier_of(home, await home.token(), ETHER) == "INSTANT"
 
 
-@scenario("SEC-02-03")
+@scenario("S-12")
+async def test_an_emptied_list_that_is_taken_allows_nothing(home: House) -> None:
+    """Where an empty list says something, it says that nothing is listed."""
+    token = await home.token()
+    await home.rule("ALLOWED_NETWORKS", {"networks": ["evm-local"]})
+    assert await tier_of(home, token, 1) == "INSTANT"
+
+    await home.rule("ALLOWED_NETWORKS", {"networks": []})
+
+    assert answered(await home.sends(token, 1)) == (403, "NETWORK_DENIED")
+    assert home.world.chain.received("payee") == 1
+
+
+@scenario("SEC-02-03", "SEC-01-09")
 async def test_another_spelling_of_a_recipient_is_another_recipient(home: House) -> None:
     await home.rule("WHITELIST", {"allowed_addresses": ["Listed"], "otherwise": "deny"})
     token = await home.token()

@@ -1,5 +1,7 @@
 """A chat that nothing reaches any more: the owner still stops everything there, and is told of it later."""
 
+import pytest
+
 from tests.attacks.catalogue import scenario
 from tests.attacks.test_owner import bands
 from tests.attacks.test_sessions import answered
@@ -8,6 +10,7 @@ from tests.support.chain import ETHER
 from tests.support.chat import Chat
 from tests.support.console_world import eventually
 from tests.support.house import House
+from wallet.sandbox.telegram.state import Fault
 
 LARGE = 25 * ETHER
 
@@ -42,6 +45,36 @@ async def test_a_forged_card_freezes_approving_and_stopping_still_works(
     assert (await home.holder("GET", "/v1/status")).json()["bot"]["frozen"] is True
 
     await stops_by_button(home, chat)
+    assert (await home.world.row(row)).status == "CANCELLED"
+    assert home.world.chain.sent == []
+
+
+@scenario("R-03")
+@pytest.mark.parametrize("how", ["webhook", "poller"])
+async def test_another_listener_freezes_approving_and_stopping_still_works(
+    home: House, chat: Chat, how: str
+) -> None:
+    """Somebody with the bot's token has the owner's taps sent to himself, or asks for them beside us."""
+    token = await home.token()
+    await bands(home, LARGE, LARGE)
+    row = await home.paid(token, LARGE)
+    card = await chat.finds("payee", button="Approve")
+
+    if how == "webhook":
+        chat.telegram.state.webhook = "https://evil.test/hook"
+    else:
+        chat.telegram.state.faults.append(
+            Fault(kind="409", method="getUpdates", count=8, retry_after=1, seconds=0)
+        )
+    await chat.finds("Somebody else uses this bot's token")
+
+    assert chat.telegram.state.webhook == ""
+    assert (await home.holder("GET", "/v1/status")).json()["bot"]["frozen"] is True
+    assert "frozen" in (await chat.taps(card, "Approve"))["answer"]
+    assert (await home.sees(token, row))["status"] == "QUEUED"
+
+    await chat.taps(await chat.asks("/killswitch", button="Confirm"), "Confirm")
+    assert await state(home) == "ACTIVATED"
     assert (await home.world.row(row)).status == "CANCELLED"
     assert home.world.chain.sent == []
 

@@ -2,13 +2,14 @@
 
 import asyncio
 
+import httpx
 import pytest
 
 from tests.attacks.catalogue import scenario
 from tests.attacks.test_sessions import answered, claims_of
 from tests.support.chain import ETHER
 from tests.support.chat import Chat, data_of
-from tests.support.house import House, bearer
+from tests.support.house import House, bearer, tiers
 from tests.support.vault import PASSWORD
 from wallet.domain.facts import Fact
 
@@ -328,6 +329,49 @@ async def test_two_approvals_at_once_pay_once(home: House, chat: Chat) -> None:
     assert home.world.chain.received("payee") == 25 * ETHER
 
 
+@scenario("S-10")
+async def test_an_approval_and_its_deadline_at_once_have_one_winner(home: House) -> None:
+    """The time runs out as the first yes is stored: some are on their way then, some are said just then."""
+    await home.rule("SPENDING_LIMIT", tiers(1, 2, 3))
+    token = await home.token(ttlSeconds=604_800)
+    rows = [await home.paid(token, ETHER) for _ in range(5)]
+    deadline = (await home.world.row(rows[0])).expires_at
+    assert deadline is not None
+    home.world.clock.advance((deadline - 1 - home.world.clock.now()) / 1000)
+    over = asyncio.Event()
+
+    def runs_out() -> None:
+        home.world.clock.advance(0.001)
+        over.set()
+
+    home.world.checkpoints.at["TAPPED"] = runs_out
+
+    def approve(some: list[str]) -> asyncio.Future[list[httpx.Response]]:
+        path = "/v1/transactions/{}/approve"
+        return asyncio.gather(*(home.host("POST", path.format(row), {}) for row in some))
+
+    async def at_the_deadline() -> list[httpx.Response]:
+        await over.wait()
+        before = await approve(rows[3:4])
+        beside, _ = await asyncio.gather(approve(rows[4:]), home.world.tick())
+        return before + beside
+
+    early, late = await asyncio.gather(approve(rows[:3]), at_the_deadline())
+
+    assert any(answer.is_success for answer in early)
+    assert [answer.status_code for answer in late] == [410] * 2
+    won = 0
+    for row, answer in zip(rows, early + late, strict=True):
+        status = (await home.world.settled(row)).status
+        facts = set(await home.world.facts(row)) & {Fact.TX_APPROVED, Fact.TX_EXPIRED}
+        if answer.is_success:
+            assert (status, facts) == ("CONFIRMED", {Fact.TX_APPROVED})
+            won += 1
+        else:
+            assert (status, facts) == ("EXPIRED", {Fact.TX_EXPIRED})
+    assert home.world.chain.received("payee") == won * ETHER
+
+
 @scenario("N-22", "R-10")
 @pytest.mark.parametrize("halt_removed", [False, True])
 async def test_a_stop_edited_out_of_the_database_is_still_a_stop(
@@ -341,8 +385,10 @@ async def test_a_stop_edited_out_of_the_database_is_still_a_stop(
     await home.world.restart(unlocked=False)
     unlocked = await home.host("POST", "/v1/unlock", {})
 
-    assert not home.world.gate.is_normal or unlocked.status_code == 503
-    assert (await home.agent.get(ADDRESS)).status_code == 503
+    assert not unlocked.is_success
+    assert await state(home) == "ACTIVATED"
+    assert not home.world.gate.is_normal
+    assert answered(await home.agent.get(ADDRESS)) == (503, "SYSTEM_LOCKED")
 
 
 @scenario("R-10")
@@ -353,7 +399,7 @@ async def test_removing_the_halt_file_is_no_recovery(home: House) -> None:
     await home.world.restart()
 
     assert await state(home) == "ACTIVATED"
-    assert (await home.agent.get(ADDRESS)).status_code == 503
+    assert answered(await home.agent.get(ADDRESS)) == (503, "SYSTEM_LOCKED")
 
 
 @scenario("R-41")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from wallet.domain.facts import Fact
 from wallet.domain.sessions import EXPIRED
 from wallet.domain.transactions import Event, Status, Transaction
-from wallet.errors import Code, ConflictError
+from wallet.errors import Code
 from wallet.operations.audit import AuditGuard
 from wallet.operations.clock_watch import ClockWatch
 from wallet.operations.freshness import Freshness
@@ -171,11 +171,16 @@ class Upkeep:
 
     async def _expire(self, row: Transaction, now: int) -> None:
         cause = Cause("system", now, Code.TX_EXPIRED, _why(row))
-        try:
-            await self._store.run(lambda unit: move(unit, row, Event.EXPIRE, cause))
-        except ConflictError:
-            return  # answered or taken in the very moment
-        self._outcomes.notify(row.id)
+
+        async def body(unit: Unit) -> bool:
+            # A yes leaves the status and the attempt as they were: the move alone would not notice it.
+            if await unit.transactions.get(row.id) != row:
+                return False
+            await move(unit, row, Event.EXPIRE, cause)
+            return True
+
+        if await self._store.run(body):  # not answered or taken in the very moment
+            self._outcomes.notify(row.id)
 
 
 def _why(row: Transaction) -> str:

@@ -12,6 +12,7 @@ from wallet.domain.facts import Fact
 from wallet.domain.owner import Band, Factor
 from wallet.domain.transactions import Status, Transaction
 from wallet.errors import Code, WalletError
+from wallet.ports.store import Unit
 
 
 async def code_of(work: Any) -> Code:
@@ -246,3 +247,33 @@ async def test_what_the_owner_approved_counts_for_limits_but_escalates_nothing(
     assert (await world.settled(row.id)).status is Status.CONFIRMED
     assert (await world.pay(ETHER // 20)).tier == "INSTANT"
     assert await code_of(world.ask(ETHER)) is Code.CUMULATIVE_LIMIT_EXCEEDED
+
+
+async def test_a_yes_in_time_outlives_the_sweep_that_had_not_seen_it(world: World) -> None:
+    """Both wait for the writer: the yes was given a moment before the time ran out, the sweep looked after it."""
+    row = await world.pay(APPROVAL)
+    assert row.expires_at is not None
+    world.clock.advance((row.expires_at - 1 - world.clock.now()) / 1000)
+    free = asyncio.Event()
+
+    async def writes(_: Unit) -> None:
+        await free.wait()
+
+    writing = asyncio.create_task(world.database.run(writes))
+    yes = asyncio.create_task(approve(world, row))
+    await turns()
+    world.clock.advance(0.001)
+    sweep = asyncio.create_task(world.app.upkeep.expire_overdue())
+    await turns()
+    free.set()
+    await asyncio.gather(writing, yes, sweep)
+    await world.quiet()
+
+    assert (await world.settled(row.id)).status is Status.CONFIRMED
+    assert Fact.TX_EXPIRED not in await world.facts(row.id)
+
+
+async def turns() -> None:
+    """Everything that can go on without the writer has gone on."""
+    for _ in range(50):
+        await asyncio.sleep(0)
