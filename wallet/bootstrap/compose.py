@@ -170,7 +170,7 @@ def compose(ground: Ground) -> App:  # noqa: PLR0915 - a list of parts, each nam
         executor=executor,
         outcomes=outcomes,
         chains=ground.chains,
-        room=Room(settings.data_dir, clock),
+        room=Room(settings.data_dir, store, clock),
     )
     approvals = Approvals(
         store,

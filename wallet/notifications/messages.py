@@ -287,6 +287,11 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
                 "Transaction: {transactionId}.",
             ),
         ),
+        "DISK_ALMOST_FULL": Template(
+            Severity.ALARM,
+            "The disk is almost full",
+            ("Nothing new is paid until space is freed on the host. Stopping works.",),
+        ),
         "KEYSTORE_CORRUPTED": Template(
             Severity.ALARM,
             "The keystore was damaged or changed",

@@ -54,7 +54,7 @@ class Transactions:
         self, session: Session, wallet: Wallet, body: SendBody, key: str | None
     ) -> Admitted:
         """Store a decided payment and start what may start. Errors: see Admission.admit, INVALID_ADDRESS."""
-        self._room.require()
+        await self._room.require()
         chain = self._chains.get(wallet.network)
         if chain is None:
             raise bad_field(

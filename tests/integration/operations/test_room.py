@@ -52,8 +52,10 @@ async def test_nothing_is_admitted_until_there_is_room_again(home: House, leaves
 
     leaves(LEAST_FREE_BYTES - 1)
     await refuses(home, token)
+    await refuses(home, token)
     assert await home.world.facts() == facts
     assert await home.world.reserved() == 0
+    assert (await home.world.alerts()).count("DISK_ALMOST_FULL") == 1
 
     leaves(LEAST_FREE_BYTES)
     await home.paid(token, 1, headers={"Idempotency-Key": "once"})
