@@ -89,7 +89,7 @@ async def play(cast: Cast, steps: list[tuple[str, int]], folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", CASTS)
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_no_interleaving_spends_above_a_limit_or_bends_the_books(
     name: str, data: st.DataObject
