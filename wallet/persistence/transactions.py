@@ -76,10 +76,8 @@ class SqlTransactions:
     async def note(self, transaction_id: str, **changes: Any) -> None:
         if not changes.keys().isdisjoint(("id", "status", "attempt")):
             raise ValueError("a status, an attempt number or an id is not a note")
-        covered = changes.keys() - {
-            *TRANSACTIONS.moving,
-            "hash",
-        }  # which ended rows change without a proof
+        # The hash of an ended row changes without a proof.
+        covered = changes.keys() - {*TRANSACTIONS.moving, "hash"}
         if covered and not self._seals.is_open:
             # A shorter time can only be stored with its proof; without it the longer one of before stays.
             changes = {name: value for name, value in changes.items() if name not in covered}

@@ -15,7 +15,14 @@ import structlog
 from wallet.domain.facts import Fact
 from wallet.domain.safety import StopState
 from wallet.domain.transactions import Attempt, Purpose, Transaction, gap_fills, siblings
-from wallet.errors import ChainError, Code, KeystoreError, UnavailableError, WalletError
+from wallet.errors import (
+    ChainError,
+    Code,
+    KeystoreError,
+    RefusedError,
+    UnavailableError,
+    WalletError,
+)
 from wallet.pipeline.locks import AddressLocks
 from wallet.pipeline.moves import Cause, redraw
 from wallet.pipeline.recheck import Recheck
@@ -29,6 +36,8 @@ log = structlog.get_logger(__name__)
 
 _UNAFFORDABLE = {Code.INSUFFICIENT_FUNDS, Code.SIMULATION_FAILED, Code.FEE_CEILING_EXCEEDED}
 _SALTS = 1000
+# Why nothing can be signed now, and may be later.
+_OBSTACLES = (ChainError, KeystoreError, RefusedError, UnavailableError)
 
 
 class Renewal(StrEnum):
@@ -90,8 +99,8 @@ class Repair:
                 return None
             try:
                 return await self._replace(site, purpose)
-            except (ChainError, KeystoreError, UnavailableError) as error:
-                log.warning("repair_waits", transaction=site.row.id, reason=error.code.value)
+            except _OBSTACLES as error:
+                await self._waits("repair_waits", site, error)
                 return None
 
     async def renew(self, transaction_id: str, dead: frozenset[str]) -> Attempt | Renewal:
@@ -145,8 +154,8 @@ class Repair:
                 return next((one for one in known if one.finalized_at is not None), None)
             try:
                 return await self._fill(site, gap)
-            except (ChainError, KeystoreError, UnavailableError) as error:
-                log.warning("gap_stays", transaction=site.row.id, reason=error.code.value)
+            except _OBSTACLES as error:
+                await self._waits("gap_stays", site, error)
                 if error.code in _UNAFFORDABLE:
                     await self._tell_once("GAP_STAYS", site.row, error)
                 return None
@@ -226,8 +235,8 @@ class Repair:
                 return Renewal.LAPSE
             plan = Plan(Purpose.PAY, Fact.TX_RENEWED, {}, ends_others=True)
             return await self._store_payload(site, built, plan) or Renewal.WAIT
-        except (ChainError, KeystoreError, UnavailableError) as error:
-            log.warning("renewal_waits", transaction=site.row.id, reason=error.code.value)
+        except _OBSTACLES as error:
+            await self._waits("renewal_waits", site, error)
             return Renewal.LAPSE if error.code is Code.SYSTEM_LOCKED else Renewal.WAIT
 
     async def _fill(self, site: Site, gap: Gap) -> Attempt | None:
@@ -243,6 +252,13 @@ class Repair:
                 lambda unit: unit.console.alert(key, "GAP_FILLED", about, attempt.created_at)
             )
         return attempt
+
+    async def _waits(self, event: str, site: Site, error: WalletError) -> None:
+        """Nothing is signed now. Where stored payloads were changed that is evidence: audited and told, once."""
+        log.warning(event, transaction=site.row.id, reason=error.code.value)
+        if error.code is Code.AUTHORITY_UNPROVED and not self._siblings.are_sound(site):
+            now = self._clock.now()
+            await self._store.run(lambda unit: _tell_of_bent_payloads(unit, site.row, now))
 
     async def _tell_once(self, kind: str, row: Transaction, error: WalletError) -> None:
         about, now = {"transactionId": row.id, "reason": error.message}, self._clock.now()
@@ -298,6 +314,12 @@ async def _ours_at(unit: Unit, site: Site, nonce: int) -> list[Attempt]:
     found = await unit.attempts.at_nonce(site.row.network, site.wallet.address, nonce)
     ended = {t.hash for one in found if (t := await unit.transactions.get(one.transaction_id))}
     return [one for one in found if one.finalized_at is None or one.hash in ended]
+
+
+async def _tell_of_bent_payloads(unit: Unit, row: Transaction, now: int) -> None:
+    about, kind = {"table": "attempts", "row": f"of {row.id}"}, Fact.AUTHORITY_UNPROVED
+    if await unit.console.alert(f"{kind.value}:attempts:{row.id}", kind.value, about, now):
+        await unit.audit.append(kind, actor="system", at=now, details=about)
 
 
 async def _drop_order(unit: Unit, row: Transaction, because: Cause) -> None:

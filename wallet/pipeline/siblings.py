@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from wallet.domain.authority import unproved
 from wallet.domain.facts import Fact
 from wallet.domain.transactions import (
     Attempt,
@@ -18,7 +19,7 @@ from wallet.domain.transactions import (
     siblings,
 )
 from wallet.domain.wallets import Wallet
-from wallet.errors import ChainError, Code
+from wallet.errors import ChainError
 from wallet.pipeline.moves import redraw
 from wallet.pipeline.recheck import Recheck
 from wallet.pipeline.signing import (
@@ -113,10 +114,32 @@ class Siblings:
         self._recheck = recheck
         self._checkpoints = checkpoints
 
+    def are_sound(self, site: Site) -> bool:
+        """Whether the stored payloads are the signed ones, up to the last.
+
+        Else somebody with the file could have a second payment signed beside one that landed or may land.
+        """
+        chain = self._chains[site.row.network]
+        try:
+            for attempt in site.siblings:
+                payload, known_by = chain.detach(attempt.raw)
+                if (known_by, chain.inspect(payload).nonce) != (attempt.hash, attempt.nonce):
+                    return False
+        except ChainError:  # bytes that are no payment at all
+            return False
+        return site.siblings[-1].hash == site.row.hash
+
+    def _require_sound(self, site: Site) -> None:
+        if not self.are_sound(site):
+            raise unproved("payload")
+
     async def payment(self, site: Site, salt: int = 0) -> Built:
-        """The row's own payment, unsigned, within what paying may cost. Raises ChainError as a build does."""
+        """The row's own payment, unsigned, within what paying may cost.
+
+        Raises ChainError as a build does, and AUTHORITY_UNPROVED where the stored payloads were changed.
+        """
         row, chain = site.row, self._chains[site.row.network]
-        _require_sound(site, chain)
+        self._require_sound(site)
         built = await chain.build(
             BuildRequest(
                 address=site.wallet.address,
@@ -133,9 +156,12 @@ class Siblings:
         return built
 
     async def empty(self, site: Site, ceiling: int, nonce: int | None = None) -> Built:
-        """A zero-value transfer of the wallet to itself: at the site's nonce, or at a free one below it."""
+        """A zero-value transfer of the wallet to itself: at the site's nonce, or at a free one below it.
+
+        Raises as ``payment`` does.
+        """
         chain, address = self._chains[site.row.network], site.wallet.address
-        _require_sound(site, chain)
+        self._require_sound(site)
         if site.row.proof.is_broken:  # what it says of fees is nobody's word
             ceiling = min(ceiling, chain.network.fee_ceiling)
         built = await chain.build(
@@ -205,26 +231,6 @@ class Siblings:
         )
         await redraw(unit, current.row)
         return True
-
-
-def _require_sound(site: Site, chain: Chain) -> None:
-    """Raise PAYLOAD_MISMATCH unless the stored payloads are the signed ones, up to the last.
-
-    Else somebody with the file could have a second payment signed beside one that landed or may land.
-    """
-    for attempt in site.siblings:
-        payload, known_by = chain.detach(attempt.raw)
-        if (known_by, chain.inspect(payload).nonce) != (attempt.hash, attempt.nonce):
-            raise _bent()
-    if site.siblings[-1].hash != site.row.hash:
-        raise _bent()
-
-
-def _bent() -> ChainError:
-    return ChainError(
-        Code.PAYLOAD_MISMATCH,
-        "The stored payloads are not those that were signed for this payment.",
-    )
 
 
 def _is_as_decided(current: Site, site: Site) -> bool:

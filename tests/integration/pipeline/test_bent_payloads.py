@@ -8,6 +8,7 @@ from tests.integration.pipeline.test_replacing import order, purposes, stuck
 from tests.support.chain import SOL
 from tests.support.world import INSTANT, PAYEE, World
 from wallet.domain.authority import Proof, row_mac
+from wallet.domain.facts import Fact
 from wallet.domain.transactions import Purpose, Status
 from wallet.persistence.transactions import TRANSACTIONS
 from wallet.ports.chain import SendOutcome
@@ -36,6 +37,8 @@ async def test_a_nonce_that_was_changed_signs_no_second_payment(world: World, be
     await looks_again(world, row.network, row.id)
     assert await purposes(world, row) == [Purpose.PAY]
     assert len(world.vault.signed) == 1
+    assert (await world.alerts()).count("AUTHORITY_UNPROVED") == 1
+    assert (await world.facts()).count(Fact.AUTHORITY_UNPROVED) == 1
 
 
 async def test_a_hash_that_was_changed_builds_no_payment_anew(world: World) -> None:
